@@ -1,0 +1,329 @@
+//! `activity`: when an account was last used, and what happened.
+
+use crate::capabilities::directory::{page_size, position};
+use crate::errors::{Error, ErrorCode, Result};
+use crate::exports::iga::connector::activity::{
+    ActivityKind, ActivityPage, ActivityRecord, ActivityTarget, LastActivity, LastActivityReport,
+};
+use crate::iga::connector::types::{Notice, PageRequest};
+use crate::instants::{DAY, Timestamp};
+use crate::page_token::{self, Cursor, Function};
+use crate::pagerduty::analytics::{self, Presence};
+use crate::pagerduty::audit::{self, Record, RecordPage};
+use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::references::Reference;
+use crate::pagerduty::sign_ins;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts in one question: without analytics, each costs a request, and a
+/// minute allows 960.
+const MAX_ACCOUNTS: usize = 1000;
+/// Longest cursor of PagerDuty's that is put into a page token.
+const MAX_CURSOR: usize = 2000;
+
+/// When these accounts were last used.
+pub async fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastActivityReport> {
+    if accounts.len() > MAX_ACCOUNTS {
+        return Err(Error::invalid_input(format!(
+            "{} accounts were asked for at once",
+            accounts.len()
+        ))
+        .hint(format!("ask for {MAX_ACCOUNTS} or fewer")));
+    }
+    let mut seen = BTreeSet::new();
+    let mut asked = Vec::new();
+    for account in accounts {
+        if seen.insert(account) {
+            asked.push(checked_id(account)?);
+        }
+    }
+    let (known, notice) = match presence(client, &asked).await {
+        Ok(known) => (known, None),
+        Err(error) if error.is_out_of_reach() || is_unusable(&error) => {
+            let what = "the time of the last sign-in is taken from weaker sources";
+            let notice = error.into_notice("analytics-not-available", what);
+            (BTreeMap::new(), Some(notice))
+        }
+        Err(error) => return Err(error),
+    };
+    let traces = Traces {
+        client,
+        notices: RefCell::default(),
+    };
+    traces.notices.borrow_mut().extend(notice);
+    let rows = asked.iter().map(async |account| match known.get(*account) {
+        Some(Presence {
+            last_sign_in: Some(at),
+            ..
+        }) => Ok(Some(row(account, *at, "analytics"))),
+        Some(Presence {
+            signed_up: Some(false),
+            ..
+        }) => Ok(None),
+        _ => traces.last_of(account).await,
+    });
+    let items = client.all(rows).await?.into_iter().flatten().collect();
+    Ok(LastActivityReport {
+        items,
+        notices: traces.notices.take(),
+    })
+}
+
+/// Analytics that answer with a 400 or in another zone are as good as none.
+fn is_unusable(error: &Error) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::InvalidInput | ErrorCode::InvalidResponse
+    )
+}
+
+async fn presence(client: &Client, accounts: &[&str]) -> Result<BTreeMap<String, Presence>> {
+    let chunks = accounts.chunks(analytics::MAX_USERS);
+    let known = chunks.map(async |chunk| analytics::presence(client, chunk).await);
+    Ok(client.all(known).await?.into_iter().flatten().collect())
+}
+
+fn row(account: &str, at: Timestamp, source: &str) -> LastActivity {
+    LastActivity {
+        account: account.to_owned(),
+        kind: ActivityKind::LastLogin,
+        at: at.to_rfc3339(),
+        source: source.to_owned(),
+    }
+}
+
+const DELEGATIONS_NOT_AVAILABLE: &str = "delegations-not-available";
+const SESSIONS_NOT_AVAILABLE: &str = "sessions-not-available";
+
+/// The sources behind analytics, best first.
+struct Traces<'c> {
+    client: &'c Client,
+    notices: RefCell<Vec<Notice>>,
+}
+
+impl Traces<'_> {
+    async fn last_of(&self, account: &str) -> Result<Option<LastActivity>> {
+        if !self.is_noted(DELEGATIONS_NOT_AVAILABLE) {
+            match sign_ins::last_delegation(self.client, account).await {
+                Ok(at) => return Ok(at.map(|at| row(account, at, "oauth-delegations"))),
+                // The account is unknown, or the feature is. The next source
+                // knows the account's fate as well.
+                Err(error) if error.code == ErrorCode::NotFound => {}
+                Err(error) if error.is_out_of_reach() => {
+                    let what = "sign-ins of the web and mobile apps are not known";
+                    self.note(error.into_notice(DELEGATIONS_NOT_AVAILABLE, what));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.is_noted(SESSIONS_NOT_AVAILABLE) {
+            return Ok(None);
+        }
+        match sign_ins::last_session(self.client, account).await {
+            Ok(at) => Ok(at.map(|at| row(account, at, "sessions"))),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+            Err(error) if error.is_out_of_reach() => {
+                let what = "sessions are not known";
+                self.note(error.into_notice(SESSIONS_NOT_AVAILABLE, what));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_noted(&self, code: &str) -> bool {
+        self.notices.borrow().iter().any(|notice| notice.code == code)
+    }
+
+    /// Once: several requests in flight find out the same.
+    fn note(&self, notice: Notice) {
+        if !self.is_noted(&notice.code) {
+            self.notices.borrow_mut().push(notice);
+        }
+    }
+}
+
+/// Where a walk over the audit records goes on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct At {
+    /// Where the first window starts, in milliseconds since 1970. Kept, as is
+    /// `until`, so that all pages of a walk cut time at the same instants.
+    #[serde(rename = "s")]
+    since: i64,
+    /// Where the last window ends.
+    #[serde(rename = "n")]
+    until: i64,
+    /// Which window, from the oldest.
+    #[serde(rename = "w", default)]
+    window: u8,
+    /// PagerDuty's cursor in it.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    /// Records of that page that are done.
+    #[serde(rename = "k", default)]
+    skip: u32,
+}
+
+/// As many as `KEPT_DAYS` make, and one for the rest of a division.
+const MAX_WINDOWS: u8 = 13;
+const WINDOW_MILLIS: i64 = audit::MAX_WINDOW_DAYS * DAY * 1000;
+
+impl Cursor for At {
+    fn is_valid(&self) -> bool {
+        self.since >= 0
+            && self.since <= self.until
+            && self.until - self.since <= (audit::KEPT_DAYS + 1) * DAY * 1000
+            && self.window < MAX_WINDOWS
+            && self.skip <= 10_000
+            && self.cursor.as_ref().is_none_or(|c| c.len() <= MAX_CURSOR)
+    }
+}
+
+impl At {
+    fn start(&self) -> Timestamp {
+        Timestamp::from_millis(self.since + i64::from(self.window) * WINDOW_MILLIS)
+    }
+
+    fn end(&self) -> Timestamp {
+        self.start()
+            .plus(audit::MAX_WINDOW_DAYS * DAY)
+            .min(Timestamp::from_millis(self.until))
+    }
+
+    fn is_last_window(&self) -> bool {
+        self.end().millis() >= self.until
+    }
+}
+
+/// What happened since then.
+pub async fn list_activity(client: &Client, since: &str, page: &PageRequest) -> Result<ActivityPage> {
+    let size = page_size(client, page)?;
+    let asked = Timestamp::parse(since).ok_or_else(|| {
+        Error::invalid_input("`since` is not an instant").hint("for example 2026-03-19T08:00:00Z")
+    })?;
+    if asked > client.now() {
+        return Err(Error::invalid_input("`since` lies in the future"));
+    }
+    let oldest = client.now().plus(-audit::KEPT_DAYS * DAY);
+    let mut notices = Vec::new();
+    let mut at = match page.token {
+        Some(_) => position::<At>(Function::ListActivity, page)?,
+        None => {
+            if asked < oldest {
+                notices.push(Notice {
+                    code: "audit-history-limited".to_owned(),
+                    message: format!(
+                        "PagerDuty keeps audit records for twelve months: what happened before {} \
+                         is left out",
+                        oldest.to_rfc3339()
+                    ),
+                    hint: None,
+                });
+            }
+            At {
+                since: asked.max(oldest).millis(),
+                until: client.now().millis(),
+                ..At::default()
+            }
+        }
+    };
+    let mut items = Vec::new();
+    let next = loop {
+        match add_records(client, &mut at, size, &mut items).await {
+            Ok(true) => break None,
+            Ok(false) if items.len() == size || client.time_is_mostly_used() => {
+                break Some(page_token::encode(Function::ListActivity, &at)?);
+            }
+            Ok(false) => {}
+            Err(error) if error.is_out_of_reach() => {
+                notices.push(error.into_notice("audit-not-available", "audit records are left out"));
+                break None;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(ActivityPage {
+        items,
+        next,
+        notices,
+    })
+}
+
+/// Adds from one of PagerDuty's pages. Returns whether it was the last one.
+async fn add_records(
+    client: &Client,
+    at: &mut At,
+    size: usize,
+    items: &mut Vec<ActivityRecord>,
+) -> Result<bool> {
+    let (start, end) = (at.start(), at.end());
+    if start >= end {
+        return Ok(true);
+    }
+    let mut request = Request::get(audit::PATH)
+        .with("since", &start.to_rfc3339())
+        .with("until", &end.to_rfc3339())
+        .with("limit", "100");
+    if let Some(cursor) = &at.cursor {
+        request = request.with("cursor", cursor);
+    }
+    let page: RecordPage = client.fetch(&request).await?;
+    for record in page.records.iter().skip(at.skip as usize) {
+        if items.len() == size {
+            return Ok(false);
+        }
+        at.skip += 1;
+        if record.id.is_empty() {
+            continue;
+        }
+        let when = record.at().ok_or_else(|| {
+            Error::invalid_response("PagerDuty sent an audit record without a time")
+        })?;
+        // Whether `until` is part of a window is not documented: a record on
+        // the border belongs to the later one.
+        if when >= start && (when < end || at.is_last_window()) {
+            items.push(activity(record, when));
+        }
+    }
+    at.skip = 0;
+    match page.next_cursor.filter(|next| !next.is_empty()) {
+        Some(next) if next.len() > MAX_CURSOR || at.cursor.as_ref() == Some(&next) => Err(
+            Error::invalid_response("PagerDuty's cursor for audit records does not lead on"),
+        ),
+        Some(next) => {
+            at.cursor = Some(next);
+            Ok(false)
+        }
+        None if at.is_last_window() => Ok(true),
+        None => {
+            at.cursor = None;
+            at.window += 1;
+            Ok(false)
+        }
+    }
+}
+
+fn activity(record: &Record, when: Timestamp) -> ActivityRecord {
+    let root = record.root_resource.as_ref();
+    let detail = record
+        .resource()
+        .filter(|detail| root.is_none_or(|root| root.id != detail.id));
+    ActivityRecord {
+        id: record.id.clone(),
+        at: when.to_rfc3339(),
+        actor: record.actor().map(str::to_owned),
+        action: record.action.clone().unwrap_or_else(|| "unknown".to_owned()),
+        method: record.method().map(|method| method.replace('_', "-")),
+        targets: root.into_iter().chain(detail).filter_map(target).collect(),
+    }
+}
+
+fn target(reference: &Reference) -> Option<ActivityTarget> {
+    (!reference.id.is_empty()).then(|| ActivityTarget {
+        target_type: reference.bare_kind().unwrap_or("unknown").to_owned(),
+        id: reference.id.clone(),
+        label: reference.summary.clone(),
+    })
+}

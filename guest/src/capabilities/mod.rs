@@ -1,0 +1,8 @@
+//! What the platform asks: one module per interface of the contract.
+
+pub mod activity;
+pub mod credentials;
+pub mod diagnostics;
+pub mod directory;
+pub mod metadata;
+pub mod on_call;

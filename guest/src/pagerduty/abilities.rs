@@ -1,0 +1,30 @@
+//! Abilities: what the tenant's plan includes.
+
+use crate::errors::Result;
+use crate::pagerduty::client::{Client, Request};
+use crate::pagerduty::json;
+use serde::Deserialize;
+
+/// What the plan includes, in PagerDuty's words.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Abilities {
+    #[serde(deserialize_with = "json::texts")]
+    abilities: Vec<String>,
+}
+
+impl Abilities {
+    /// Whether the plan includes that.
+    pub fn has(&self, ability: &str) -> bool {
+        self.abilities.iter().any(|have| have == ability)
+    }
+}
+
+/// The abilities of the tenant.
+pub async fn get(client: &Client) -> Result<Abilities> {
+    client.fetch(&Request::get("/abilities")).await
+}
+
+/// The same, asked of another service region.
+pub async fn get_from(client: &Client, origin: &str) -> Result<Abilities> {
+    client.fetch_from(origin, &Request::get("/abilities")).await
+}

@@ -1,0 +1,21 @@
+//! What PagerDuty answers: one file per object, and how to ask.
+
+pub mod abilities;
+pub mod analytics;
+pub mod audit;
+pub mod client;
+pub mod errors;
+pub mod escalation_policies;
+pub mod json;
+pub mod licenses;
+pub mod oncalls;
+pub mod paging;
+pub mod references;
+pub mod retry;
+pub mod schedules;
+pub mod schedules_v3;
+pub mod sign_ins;
+pub mod teams;
+pub mod transport;
+pub mod user_walk;
+pub mod users;

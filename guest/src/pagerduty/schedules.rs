@@ -1,0 +1,143 @@
+//! Schedules with layers (v2). Calendar feeds (`*_cal_url`) are secrets, and so
+//! have no field here.
+
+use crate::errors::Result;
+use crate::instants::Timestamp;
+use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::json::{self, Row, Single};
+use crate::pagerduty::paging::List;
+use crate::pagerduty::references::Reference;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// The list.
+pub const PATH: &str = "/schedules";
+
+/// A schedule.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Schedule {
+    /// Vendor identifier; empty if there was none.
+    #[serde(deserialize_with = "json::id")]
+    pub id: String,
+    /// Its name.
+    #[serde(deserialize_with = "json::text")]
+    pub name: Option<String>,
+    /// Free text.
+    #[serde(deserialize_with = "json::text")]
+    pub description: Option<String>,
+    #[serde(deserialize_with = "json::list")]
+    schedule_layers: Vec<Layer>,
+    #[serde(deserialize_with = "json::object")]
+    final_schedule: Option<FinalSchedule>,
+}
+
+impl Row for Schedule {
+    const MANY: &'static str = "schedules";
+    const ONE: &'static str = "schedule";
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Layer {
+    #[serde(deserialize_with = "json::text")]
+    end: Option<String>,
+    #[serde(deserialize_with = "json::list")]
+    users: Vec<LayerUser>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct LayerUser {
+    #[serde(deserialize_with = "json::object")]
+    user: Option<Reference>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct FinalSchedule {
+    #[serde(deserialize_with = "json::list")]
+    rendered_schedule_entries: Vec<Entry>,
+}
+
+/// Somebody's turn.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    #[serde(deserialize_with = "json::object")]
+    user: Option<Reference>,
+    #[serde(deserialize_with = "json::text")]
+    start: Option<String>,
+    #[serde(deserialize_with = "json::text")]
+    end: Option<String>,
+}
+
+/// Somebody is on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who.
+    pub user: String,
+    /// Since when.
+    pub start: Option<Timestamp>,
+    /// Until when.
+    pub end: Option<Timestamp>,
+}
+
+impl Turn {
+    /// Whether it is on at that time.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at < end)
+    }
+}
+
+impl Schedule {
+    /// Who is part of it: the users of layers that have not ended, each once.
+    /// Layers can't be deleted, so an old schedule is full of ended ones.
+    pub fn members(&self, now: Timestamp) -> Vec<&str> {
+        let users = self
+            .schedule_layers
+            .iter()
+            .filter(|layer| is_open(layer.end.as_deref(), now))
+            .flat_map(|layer| &layer.users)
+            .filter_map(|layer_user| layer_user.user.as_ref())
+            .filter(|user| user.is_live())
+            .map(|user| user.id.as_str());
+        let unique: BTreeSet<&str> = users.collect();
+        unique.into_iter().collect()
+    }
+}
+
+/// Whether something that ends then, if it does, has not ended yet. What
+/// can't be read counts as open: to leave out a membership is worse.
+pub fn is_open(end: Option<&str>, now: Timestamp) -> bool {
+    end.and_then(Timestamp::parse).is_none_or(|end| end > now)
+}
+
+/// The list, with the layers that say who is part of each.
+pub fn with_layers() -> List<'static> {
+    List::all(PATH).with("include[]", "schedule_layers")
+}
+
+/// Who is on call on a schedule, overrides included.
+pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Turn>> {
+    let request = Request::get(format!("/schedules/{}", checked_id(id)?))
+        .with("since", &at.to_rfc3339())
+        .with("until", &at.plus(1).to_rfc3339())
+        // Or else the turns are cut to that one second.
+        .with("overflow", "true");
+    let Single::<Schedule>(schedule) = client.fetch(&request).await?;
+    let entries = schedule.final_schedule.unwrap_or_default();
+    Ok(entries
+        .rendered_schedule_entries
+        .into_iter()
+        .filter_map(|entry| {
+            let user = entry.user.filter(Reference::is_live)?.id;
+            Some(Turn {
+                user,
+                start: entry.start.as_deref().and_then(Timestamp::parse),
+                end: entry.end.as_deref().and_then(Timestamp::parse),
+            })
+        })
+        .filter(|turn| turn.covers(at))
+        .collect())
+}

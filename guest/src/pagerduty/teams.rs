@@ -1,0 +1,69 @@
+//! Teams and who is on them.
+
+use crate::errors::Result;
+use crate::pagerduty::client::{Client, vendor_id};
+use crate::pagerduty::json::{self, Row};
+use crate::pagerduty::paging::{self, List, Place, Stretch};
+use crate::pagerduty::references::Reference;
+use serde::Deserialize;
+
+/// The list.
+pub const PATH: &str = "/teams";
+
+/// A team.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Team {
+    /// Vendor identifier; empty if there was none.
+    #[serde(deserialize_with = "json::id")]
+    pub id: String,
+    /// Its name.
+    #[serde(deserialize_with = "json::text")]
+    pub name: Option<String>,
+    /// Free text.
+    #[serde(deserialize_with = "json::text")]
+    pub description: Option<String>,
+}
+
+impl Row for Team {
+    const MANY: &'static str = "teams";
+    const ONE: &'static str = "team";
+}
+
+/// A user's place on a team.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// Who.
+    #[serde(deserialize_with = "json::object")]
+    pub user: Option<Reference>,
+    /// `manager`, `responder` or `observer`.
+    #[serde(deserialize_with = "json::text")]
+    pub role: Option<String>,
+}
+
+impl Row for Member {
+    const MANY: &'static str = "members";
+    const ONE: &'static str = "member";
+}
+
+/// Some of a team's members.
+pub async fn members(
+    client: &Client,
+    team: &str,
+    place: &Place,
+    want: usize,
+) -> Result<Stretch<Member>> {
+    let path = members_path(team)?;
+    paging::read(client, &List::all(&path), place, want).await
+}
+
+/// All members of a team.
+pub async fn all_members(client: &Client, team: &str) -> Result<Vec<Member>> {
+    let path = members_path(team)?;
+    paging::read_all(client, &List::all(&path)).await
+}
+
+fn members_path(team: &str) -> Result<String> {
+    Ok(format!("/teams/{}/members", vendor_id(team)?))
+}

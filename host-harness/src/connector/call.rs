@@ -1,0 +1,653 @@
+//! Calls: by type, or by name with JSON.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use wasmtime::{
+    Store,
+    component::{Type, Val, types::ComponentItem},
+};
+
+use super::{LoadError, Prepared, Tenant};
+use crate::{
+    contract::{
+        self, InputError, activity, credentials, diagnostics, directory,
+        metadata::Descriptor,
+        on_call, to_json,
+        types::{Account, Error, ErrorCode, PageRequest},
+        value_to_json,
+    },
+    egress::{
+        Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source, TenantEgress,
+        policy::{Declaration, Grant, Policy},
+    },
+    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
+    text::printable,
+};
+
+/// Time for `metadata.describe`, which only returns constants.
+const DESCRIBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The connector answered with an error of the contract. `cause` is what
+    /// the host saw of it, where it did.
+    #[error("{}", connector_message(.error, .cause.as_ref()))]
+    Connector {
+        /// The connector's error.
+        error: Box<Error>,
+        /// For example why a connection failed.
+        cause: Option<Refusal>,
+    },
+    /// The host stood against a request of the call, so its result, if there
+    /// was one, is not complete.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The connector has no such function.
+    #[error("the connector has no function `{function}`")]
+    Unknown {
+        /// What was asked for.
+        function: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The parameters are not of the function's types.
+    #[error("parameter {0}")]
+    Input(#[from] InputError),
+    /// It took longer than its deadline, and was ended.
+    #[error("the call did not end within {} s", .0.as_secs())]
+    Deadline(Duration),
+    /// It wanted more memory than it gets, and was ended.
+    #[error("the connector needs more memory than the {} MiB it gets", .0 >> 20)]
+    Memory(usize),
+    /// A replay took too many instructions, and was ended.
+    #[error("the replay took too many instructions")]
+    Fuel,
+    /// It crashed.
+    #[error("the connector crashed: {0}")]
+    Trap(String),
+}
+
+fn connector_message(error: &Error, cause: Option<&Refusal>) -> String {
+    match cause {
+        Some(cause) => format!("{}: {}", printable(&error.message), printable(&cause.to_string())),
+        None => printable(&error.message).into_owned(),
+    }
+}
+
+impl CallError {
+    /// A stable word for it. For an error of the contract it is its code.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Connector { error, .. } => to_json(&error.code)
+                .as_str()
+                .unwrap_or("internal")
+                .to_owned(),
+            Self::Refused(Refusal::Denied(_)) => "permission_denied".to_owned(),
+            Self::Refused(Refusal::Exhausted(_)) => "budget_exhausted".to_owned(),
+            Self::Refused(Refusal::Unmatched(_)) => "not_in_cassette".to_owned(),
+            Self::Refused(Refusal::Transport(_)) => "connection_failed".to_owned(),
+            Self::Unknown { .. } => "unsupported".to_owned(),
+            Self::Input(_) => "invalid_input".to_owned(),
+            Self::Deadline(_) => "timeout".to_owned(),
+            Self::Memory(_) | Self::Fuel | Self::Trap(_) => "internal".to_owned(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connector { error, .. } => {
+                error.hint.as_deref().map(|hint| printable(hint).into_owned())
+            }
+            Self::Refused(Refusal::Denied(denial)) => Some(denial.hint()),
+            Self::Refused(Refusal::Exhausted(_)) => {
+                Some("ask for smaller pages, or give the call a larger budget".to_owned())
+            }
+            Self::Refused(Refusal::Unmatched(_)) => Some(
+                "record the call again with `--record`, or see what the cassette holds with `harness cassette inspect`"
+                    .to_owned(),
+            ),
+            Self::Refused(Refusal::Transport(_)) => {
+                Some("check the network, the proxy and the base URL".to_owned())
+            }
+            Self::Unknown { known, .. } => Some(format!("it has {}", known.join(", "))),
+            Self::Input(_) => Some(
+                "parameters go by name in one object, as in `--input '{\"page\":{\"size\":10}}'`"
+                    .to_owned(),
+            ),
+            Self::Deadline(_) => Some("give the call more time, or ask for less".to_owned()),
+            Self::Memory(_) | Self::Fuel | Self::Trap(_) => {
+                Some("this is a defect of the connector; only this call is lost".to_owned())
+            }
+        }
+    }
+
+    /// The error as the contract's record, whoever it comes from.
+    pub fn to_contract(&self) -> Error {
+        if let Self::Connector { error, .. } = self {
+            return (**error).clone();
+        }
+        let code = match self {
+            Self::Refused(Refusal::Denied(_)) => ErrorCode::PermissionDenied,
+            Self::Refused(Refusal::Exhausted(_)) => ErrorCode::BudgetExhausted,
+            Self::Refused(Refusal::Transport(_)) => ErrorCode::ConnectionFailed,
+            Self::Unknown { .. } => ErrorCode::Unsupported,
+            Self::Input(_) => ErrorCode::InvalidInput,
+            Self::Deadline(_) => ErrorCode::Timeout,
+            _ => ErrorCode::Internal,
+        };
+        Error {
+            code,
+            message: self.to_string(),
+            hint: self.hint(),
+            upstream_status: None,
+            upstream_code: None,
+            retry_after: None,
+            may_have_applied: false,
+        }
+    }
+}
+
+/// What a call did.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CallReport {
+    /// `interface.function`.
+    pub function: String,
+    /// Its requests, in the order in which they were made.
+    pub requests: Vec<RequestTrace>,
+    /// Lines the connector wrote to its standard output and error.
+    pub log: Vec<String>,
+    /// Instructions, about, in a replay.
+    pub fuel: Option<u64>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// `None` if it succeeded, else the error's code.
+    pub error: Option<String>,
+}
+
+/// Asks a component to describe itself, with all network denied.
+pub(super) async fn describe(engine: &Engine, prepared: &Prepared) -> Result<Descriptor, String> {
+    const FUNCTION: &str = "metadata.describe";
+    let policy = Policy::new(Declaration::default(), Grant::read_only());
+    let tenant = TenantEgress::new(policy, &Network::default(), None, Redactor::default());
+    let mut budget = Budget::default();
+    budget.deadline = DESCRIBE_DEADLINE;
+    let egress = CallEgress::new(Arc::new(tenant), FUNCTION, Source::Nothing, budget);
+    let egress = Arc::new(egress);
+    let setup = CallSetup {
+        mode: Mode::Live,
+        environment: Vec::new(),
+        clock: CallClock::frozen(jiff::Timestamp::UNIX_EPOCH),
+        seed: [0; 32],
+        egress: Arc::clone(&egress),
+        log: GuestLog::new(FUNCTION, Redactor::default()),
+        deadline: DESCRIBE_DEADLINE,
+    };
+    let (outcome, _) = engine::run(engine, setup, prepared, |store, prepared| {
+        Box::pin(async move {
+            let instance = prepared.pre.instantiate_async(&mut *store).await?;
+            let guest = prepared.indices.metadata.load(&mut *store, &instance)?;
+            guest.call_describe(store).await
+        })
+    })
+    .await;
+    if let Some(refusal) = egress.refusal() {
+        return Err(format!("it used the network: {refusal}"));
+    }
+    outcome.map_err(|failure| match failure {
+        CallFailure::Deadline => {
+            format!("it did not end within {} s", DESCRIBE_DEADLINE.as_secs())
+        }
+        CallFailure::Fuel => "it took too many instructions".to_owned(),
+        CallFailure::Memory => "it needs too much memory".to_owned(),
+        CallFailure::Trap(trap) => printable(&trap).into_owned(),
+    })
+}
+
+/// One method per function of the contract: loads the interface, calls it,
+/// reports.
+macro_rules! calls {
+    ($(
+        $(#[$doc:meta])*
+        $method:ident($($name:ident: $type:ty),*) -> $result:ty
+            = $interface:ident . $guest:ident, $function:literal;
+    )*) => {
+        impl Tenant {
+            $(
+                $(#[$doc])*
+                pub async fn $method(&self, $($name: $type),*) -> Result<$result, CallError> {
+                    if !self.connector().exports($function) {
+                        return Err(self.unknown($function));
+                    }
+                    let input = json!({ $(stringify!($name): to_json(&$name)),* });
+                    $(let $name = $name.to_owned();)*
+                    self.run($function, input, |store, prepared| {
+                        Box::pin(async move {
+                            let instance = prepared.pre.instantiate_async(&mut *store).await?;
+                            let indices = interface(&prepared.indices.$interface)?;
+                            let guest = indices.load(&mut *store, &instance)?;
+                            guest.$guest(store, $(Argument::lend(&$name)),*).await
+                        })
+                    }, std::convert::identity)
+                    .await
+                }
+            )*
+        }
+    };
+}
+
+/// An interface may be required or optional.
+trait Interface<I> {
+    fn indices(&self) -> Option<&I>;
+}
+
+impl<I> Interface<I> for Option<I> {
+    fn indices(&self) -> Option<&I> {
+        self.as_ref()
+    }
+}
+
+impl Interface<Self> for contract::bindings::exports::iga::connector::credentials::GuestIndices {
+    fn indices(&self) -> Option<&Self> {
+        Some(self)
+    }
+}
+
+fn interface<I>(indices: &impl Interface<I>) -> wasmtime::Result<&I> {
+    // The caller has found the function among the exports.
+    indices
+        .indices()
+        .ok_or_else(|| wasmtime::Error::msg("the interface is not exported"))
+}
+
+/// The form in which generated functions take an argument.
+trait Argument<'a> {
+    type Lent;
+    fn lend(&'a self) -> Self::Lent;
+}
+
+impl<'a> Argument<'a> for String {
+    type Lent = &'a Self;
+    fn lend(&'a self) -> &'a Self {
+        self
+    }
+}
+
+impl<'a> Argument<'a> for PageRequest {
+    type Lent = &'a Self;
+    fn lend(&'a self) -> &'a Self {
+        self
+    }
+}
+
+impl<'a> Argument<'a> for Vec<String> {
+    type Lent = &'a [String];
+    fn lend(&'a self) -> &'a [String] {
+        self
+    }
+}
+
+impl<'a> Argument<'a> for Option<String> {
+    type Lent = Option<&'a String>;
+    fn lend(&'a self) -> Option<&'a String> {
+        self.as_ref()
+    }
+}
+
+calls! {
+    /// Asks the vendor whether the credential is good, and whose it is.
+    validate() -> credentials::Tenant
+        = credentials.call_validate, "credentials.validate";
+    /// Some of the accounts.
+    list_accounts(page: PageRequest) -> directory::AccountPage
+        = directory.call_list_accounts, "directory.list-accounts";
+    /// One account.
+    get_account(id: &str) -> Account
+        = directory.call_get_account, "directory.get-account";
+    /// Some of the resources.
+    list_resources(page: PageRequest) -> directory::ResourcePage
+        = directory.call_list_resources, "directory.list-resources";
+    /// Some of the entitlements.
+    list_entitlements(page: PageRequest) -> directory::EntitlementPage
+        = directory.call_list_entitlements, "directory.list-entitlements";
+    /// Some of the grants.
+    list_grants(page: PageRequest) -> directory::GrantPage
+        = directory.call_list_grants, "directory.list-grants";
+    /// All grants of one account.
+    account_grants(id: &str) -> directory::AccountGrantsResult
+        = directory.call_account_grants, "directory.account-grants";
+    /// When these accounts were last used.
+    get_last_activity(accounts: &[String]) -> activity::LastActivityReport
+        = activity.call_get_last_activity, "activity.get-last-activity";
+    /// What happened since an instant.
+    list_activity(since: &str, page: PageRequest) -> activity::ActivityPage
+        = activity.call_list_activity, "activity.list-activity";
+    /// Who is on call on these schedules, or at all.
+    who_is_on_call(schedules: &[String], at: Option<String>) -> Vec<on_call::Shift>
+        = on_call.call_who, "on-call.who";
+    /// Whether an account is on call on any of these schedules, or at all.
+    is_account_on_call(account: &str, schedules: &[String], at: Option<String>) -> Option<on_call::Shift>
+        = on_call.call_is_on_call, "on-call.is-on-call";
+    /// Runs the connector's checks.
+    diagnose() -> Vec<diagnostics::Finding>
+        = diagnostics.call_diagnose, "diagnostics.diagnose";
+}
+
+impl Tenant {
+    /// Calls any function that the connector exports. `input` is an object of
+    /// the function's parameters by name; options may be left out. Returns the
+    /// JSON form of the result.
+    pub async fn call(&self, function: &str, input: &Value) -> Result<Value, CallError> {
+        let prepared = self.prepared()?;
+        let connector = self.connector();
+        if !connector.exports(function) {
+            return Err(self.unknown(function));
+        }
+        let (interface, name) = function.split_once('.').unwrap_or((function, ""));
+        let engine = connector.engine().wasmtime(self.open.mode);
+        let component_type = prepared.component.component_type();
+        let export = component_type
+            .exports(engine)
+            .find(|(export, _)| {
+                export
+                    .strip_prefix("iga:connector/")
+                    .and_then(|rest| rest.split('@').next())
+                    == Some(interface)
+            })
+            .and_then(|(export, item)| match item.ty {
+                ComponentItem::ComponentInstance(instance) => {
+                    let function = instance.get_export(engine, name)?;
+                    match function.ty {
+                        ComponentItem::ComponentFunc(ty) => Some((export.to_owned(), ty)),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            });
+        let Some((export, ty)) = export else {
+            return Err(self.unknown(function));
+        };
+        let params: Vec<(String, Type)> =
+            ty.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
+        let arguments = arguments(input, &params)?;
+        let results = ty.results().len();
+        let index = prepared
+            .component
+            .get_export_index(None, &export)
+            .and_then(|instance| prepared.component.get_export_index(Some(&instance), name));
+        let Some(index) = index else {
+            return Err(self.unknown(function));
+        };
+        let value = self
+            .run(function, input.clone(), |store, prepared| {
+                Box::pin(async move {
+                    let instance = prepared.pre.instantiate_async(&mut *store).await?;
+                    let function = instance
+                        .get_func(&mut *store, index)
+                        .ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
+                    let mut output = vec![Val::Bool(false); results];
+                    function.call_async(store, &arguments, &mut output).await?;
+                    Ok(output.into_iter().next())
+                })
+            }, |value| match value {
+                Some(Val::Result(Err(error))) => Err(contract_error(error.as_deref())),
+                other => Ok(other),
+            })
+            .await?;
+        Ok(match value {
+            Some(Val::Result(Ok(Some(value)))) => value_to_json(&value),
+            Some(Val::Result(Ok(None))) | None => Value::Null,
+            Some(value) => value_to_json(&value),
+        })
+    }
+
+    fn prepared(&self) -> Result<&Prepared, CallError> {
+        // `Tenant::open` has seen to it that there is one.
+        self.connector()
+            .prepared(self.open.mode)
+            .map_err(|error: LoadError| CallError::Trap(error.to_string()))
+    }
+
+    fn unknown(&self, function: &str) -> CallError {
+        CallError::Unknown {
+            function: printable(function).into_owned(),
+            known: self
+                .connector()
+                .functions()
+                .map(|function| format!("`{function}`"))
+                .collect(),
+        }
+    }
+
+    /// One call, from set-up to report. `split` tells a result from an error
+    /// of the contract.
+    async fn run<T: Send + 'static, R>(
+        &self,
+        function: &str,
+        input: Value,
+        call: impl for<'a> FnOnce(
+            &'a mut Store<CallState>,
+            &'a Prepared,
+        ) -> BoxFuture<'a, wasmtime::Result<T>>
+        + Send
+        + 'static,
+        split: impl FnOnce(T) -> Result<R, Error>,
+    ) -> Result<R, CallError> {
+        let open = &self.open;
+        let started = Instant::now();
+        let redactor = &open.egress.redactor;
+        let number = open.calls.fetch_add(1, Ordering::Relaxed);
+        let (clock, seed) = match (&open.recorded, open.mode) {
+            (Some((wall, seed)), Mode::Live) => (CallClock::frozen(*wall), nth_seed(*seed, number)),
+            (Some((wall, seed)), Mode::Replay) => {
+                (CallClock::replayed(*wall), nth_seed(*seed, number))
+            }
+            (None, _) => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).expect("the operating system has random numbers");
+                (CallClock::real(), seed)
+            }
+        };
+        if let Source::Recorded(recorder) = &open.source {
+            recorder.call(function, input);
+        }
+        let egress = Arc::new(CallEgress::new(
+            Arc::clone(&open.egress),
+            function,
+            open.source.clone(),
+            open.budget.clone(),
+        ));
+        let log = GuestLog::new(function, redactor.clone());
+        let setup = CallSetup {
+            mode: open.mode,
+            environment: open.environment.clone(),
+            clock,
+            seed,
+            egress: Arc::clone(&egress),
+            log: log.clone(),
+            deadline: open.budget.deadline,
+        };
+        let (outcome, fuel) = match open.mode {
+            Mode::Live => {
+                let engine = open.connector.engine();
+                engine::run(engine, setup, self.prepared()?, call).await
+            }
+            Mode::Replay => self.run_alone(setup, call).await?,
+        };
+        let refusal = egress.refusal();
+        let outcome = match outcome {
+            Err(CallFailure::Deadline) => Err(CallError::Deadline(open.budget.deadline)),
+            Err(CallFailure::Fuel) => Err(CallError::Fuel),
+            Err(CallFailure::Memory) => Err(CallError::Memory(open.connector.engine().config().memory)),
+            Err(CallFailure::Trap(trap)) => {
+                Err(CallError::Trap(printable(&redactor.text(&trap)).into_owned()))
+            }
+            Ok(value) => split(value).map_err(|error| CallError::Connector {
+                error: Box::new(redacted(error, redactor)),
+                cause: match &refusal {
+                    Some(Refusal::Transport(_)) => refusal.clone(),
+                    _ => None,
+                },
+            }),
+        };
+        // A connector may take a refused request for something that the plan
+        // lacks, and answer with less than there is.
+        let outcome = match refusal {
+            Some(refusal @ (Refusal::Denied(_) | Refusal::Unmatched(_))) => {
+                Err(CallError::Refused(refusal))
+            }
+            _ => outcome,
+        };
+        let report = CallReport {
+            function: function.to_owned(),
+            requests: egress.traces(),
+            log: log.finish(),
+            fuel,
+            elapsed: started.elapsed(),
+            error: outcome.as_ref().err().map(CallError::code),
+        };
+        tracing::info!(
+            target: "harness::call",
+            app = self.connector().descriptor().app_id,
+            sha256 = &self.connector().sha256()[..12],
+            function,
+            requests = report.requests.len(),
+            elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX),
+            error = report.error,
+            "call"
+        );
+        open.observer.observe(&report);
+        outcome
+    }
+}
+
+impl Tenant {
+    /// Runs a replayed call on a runtime of its own, with one thread: there
+    /// the order in which answers arrive is the same every time.
+    async fn run_alone<T: Send + 'static>(
+        &self,
+        setup: CallSetup,
+        call: impl for<'a> FnOnce(
+            &'a mut Store<CallState>,
+            &'a Prepared,
+        ) -> BoxFuture<'a, wasmtime::Result<T>>
+        + Send
+        + 'static,
+    ) -> Result<(Result<T, CallFailure>, Option<u64>), CallError> {
+        let tenant = self.clone();
+        let alone = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .map_err(|error| CallError::Trap(error.to_string()))?;
+            let prepared = tenant.prepared()?;
+            let engine = tenant.connector().engine();
+            Ok(runtime.block_on(engine::run(engine, setup, prepared, call)))
+        });
+        alone
+            .await
+            .unwrap_or_else(|error| Err(CallError::Trap(error.to_string())))
+    }
+}
+
+/// Calls of one recording differ in their random numbers, and do so equally in
+/// each replay.
+fn nth_seed(mut seed: [u8; 32], call: u64) -> [u8; 32] {
+    for (byte, number) in seed.iter_mut().zip(call.to_le_bytes()) {
+        *byte ^= number;
+    }
+    seed
+}
+
+fn redacted(mut error: Error, redactor: &Redactor) -> Error {
+    error.message = redactor.text(&error.message);
+    error.hint = error.hint.map(|hint| redactor.text(&hint));
+    error.upstream_code = error.upstream_code.map(|code| redactor.text(&code));
+    error
+}
+
+fn arguments(input: &Value, params: &[(String, Type)]) -> Result<Vec<Val>, InputError> {
+    let empty = Map::new();
+    let fields = match input {
+        Value::Object(fields) => fields,
+        Value::Null => &empty,
+        _ => {
+            return Err(InputError {
+                path: "input".to_owned(),
+                problem: "must be an object of the function's parameters by name".to_owned(),
+            });
+        }
+    };
+    let expected = params.iter().map(|(name, ty)| (name.as_str(), ty.clone()));
+    // A page request consists of options only, so it may be left out.
+    let mut fields = fields.clone();
+    for (name, ty) in params {
+        if let Type::Record(record) = ty
+            && record.fields().all(|field| matches!(field.ty, Type::Option(_)))
+            && !fields.contains_key(name)
+        {
+            fields.insert(name.clone(), Value::Object(Map::new()));
+        }
+    }
+    Ok(contract::object(&fields, expected, "")?
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect())
+}
+
+/// The contract's error from its untyped form.
+fn contract_error(error: Option<&Val>) -> Error {
+    let json = error.map_or(Value::Null, value_to_json);
+    let text = |name: &str| {
+        json.get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let number = |name: &str| json.get(name).and_then(Value::as_u64);
+    let code = text("code").unwrap_or_default();
+    Error {
+        code: error_code(&code),
+        message: text("message").unwrap_or_else(|| json.to_string()),
+        hint: text("hint"),
+        upstream_status: number("upstream_status").and_then(|status| u16::try_from(status).ok()),
+        upstream_code: text("upstream_code"),
+        retry_after: number("retry_after").and_then(|seconds| u32::try_from(seconds).ok()),
+        may_have_applied: json
+            .get("may_have_applied")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
+    }
+}
+
+fn error_code(name: &str) -> ErrorCode {
+    const CODES: &[ErrorCode] = &[
+        ErrorCode::InvalidInput,
+        ErrorCode::InvalidPageToken,
+        ErrorCode::NotFound,
+        ErrorCode::Conflict,
+        ErrorCode::Unsupported,
+        ErrorCode::Unauthorized,
+        ErrorCode::PermissionDenied,
+        ErrorCode::PlanRequired,
+        ErrorCode::RateLimited,
+        ErrorCode::BudgetExhausted,
+        ErrorCode::Unavailable,
+        ErrorCode::Timeout,
+        ErrorCode::ConnectionFailed,
+        ErrorCode::InvalidResponse,
+        ErrorCode::Internal,
+    ];
+    CODES
+        .iter()
+        .copied()
+        .find(|code| to_json(code).as_str() == Some(name))
+        .unwrap_or(ErrorCode::Internal)
+}

@@ -1,0 +1,283 @@
+//! A tenant: one customer's account at the vendor, seen through one connector.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use super::{CallReport, Connector, LoadError, settings::{Schema, SettingError}};
+use crate::{
+    egress::{
+        Budget, Credential, CredentialError, Network, Presented, RateLimitState, Redactor, Source,
+        TenantEgress,
+        cassette::{Cassette, CassetteError, Player, Recorder},
+        policy::{Grant, Policy},
+    },
+    engine::Mode,
+};
+
+/// What it takes to open a tenant.
+#[derive(Clone, Debug)]
+pub struct TenantConfig {
+    grant: Grant,
+    credential: Option<Credential>,
+    scheme: Option<String>,
+    settings: BTreeMap<String, String>,
+    network: Network,
+    budget: Budget,
+    source: Source,
+    observer: Observer,
+}
+
+/// Somebody who wants to know about each call.
+#[derive(Clone, Default)]
+pub(super) struct Observer(Option<Arc<dyn Fn(&CallReport) + Send + Sync>>);
+
+impl Observer {
+    pub(super) fn observe(&self, report: &CallReport) {
+        if let Some(observer) = &self.0 {
+            observer(report);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
+}
+
+impl TenantConfig {
+    /// With what the operator grants, and nothing else yet.
+    pub fn new(grant: Grant) -> Self {
+        Self {
+            grant,
+            credential: None,
+            scheme: None,
+            settings: BTreeMap::new(),
+            network: Network::default(),
+            budget: Budget::default(),
+            source: Source::default(),
+            observer: Observer::default(),
+        }
+    }
+
+    /// The secret that the host adds to each request. The connector never
+    /// sees it.
+    #[must_use]
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credential = Some(credential);
+        self
+    }
+
+    /// Which of the connector's header schemes presents the credential, by its
+    /// id. The first one if not said.
+    #[must_use]
+    pub fn scheme(mut self, id: impl Into<String>) -> Self {
+        self.scheme = Some(id.into());
+        self
+    }
+
+    /// Gives a setting.
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.insert(name.into(), value.into());
+        self
+    }
+
+    /// How requests reach the network.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// What each call may use.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Records what passes. Calls see the recorder's clock as the present.
+    #[must_use]
+    pub fn record(mut self, recorder: Arc<Recorder>) -> Self {
+        self.source = Source::Recorded(recorder);
+        self
+    }
+
+    /// Answers from a recording, under its clock, seed and settings; nothing
+    /// reaches the network.
+    pub fn replay(mut self, cassette: Cassette) -> Result<Self, CassetteError> {
+        self.settings = cassette.harness.settings.clone();
+        self.source = Source::Replayed(Arc::new(Player::new(cassette)?));
+        Ok(self)
+    }
+
+    /// Tells `observer` about each call, also about failed ones.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
+        self.observer = Observer(Some(Arc::new(observer)));
+        self
+    }
+}
+
+/// Why a tenant can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The credential is wrong.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The connector has no such scheme.
+    #[error("the connector has no authentication scheme `{id}`; it has {}", .known.join(", "))]
+    Scheme {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The cassette's clock or seed is broken.
+    #[error("the cassette's {0} is not valid")]
+    Cassette(&'static str),
+    /// The connector does not compile for replays.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Setting(_) => "`harness info` lists the settings with their values",
+            Self::Credential(_) => "put the token, and nothing else, into `PAGERDUTY_TOKEN` or the file",
+            Self::Scheme { .. } => "`harness info` lists the schemes",
+            Self::Cassette(_) => "`harness cassette lint` says more",
+            Self::Load(error) => error.hint(),
+        }
+    }
+}
+
+/// An open tenant. Each call runs in a sandbox of its own, so calls may run at
+/// the same time. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub(super) open: Arc<Open>,
+}
+
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) connector: Connector,
+    pub(super) egress: Arc<TenantEgress>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) budget: Budget,
+    pub(super) source: Source,
+    pub(super) mode: Mode,
+    /// The recording's wall clock and seed, where there is a recording.
+    pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
+    pub(super) observer: Observer,
+    pub(super) calls: AtomicU64,
+}
+
+impl Tenant {
+    pub(super) fn open(connector: Connector, config: TenantConfig) -> Result<Self, OpenError> {
+        let schema = Schema::parse(&connector.descriptor().settings_schema)?;
+        let mut environment = schema.environment(&config.settings)?;
+        environment.push((
+            "CALL_DEADLINE_MS".to_owned(),
+            config.budget.deadline.as_millis().to_string(),
+        ));
+        let presented = match &config.credential {
+            Some(credential) => {
+                let schemes = connector.schemes();
+                let scheme = match &config.scheme {
+                    Some(id) => schemes.iter().find(|scheme| scheme.id == *id),
+                    None => schemes.first(),
+                };
+                let scheme = scheme.ok_or_else(|| OpenError::Scheme {
+                    id: config.scheme.clone().unwrap_or_default(),
+                    known: schemes.iter().map(|scheme| format!("`{}`", scheme.id)).collect(),
+                })?;
+                Some(Presented::new(credential, scheme)?)
+            }
+            None => None,
+        };
+        let (mode, recorded) = match &config.source {
+            Source::Replayed(player) => {
+                let recording = &player.cassette().harness;
+                let clock = recording
+                    .clock
+                    .parse()
+                    .map_err(|_| OpenError::Cassette("clock"))?;
+                let seed = seed(&recording.seed).ok_or(OpenError::Cassette("seed"))?;
+                // Compiled here, so that a call can't fail for it.
+                connector.prepared(Mode::Replay)?;
+                (Mode::Replay, Some((clock, seed)))
+            }
+            Source::Recorded(recorder) => {
+                (Mode::Live, Some((recorder.clock(), recorder.seed())))
+            }
+            Source::Network | Source::Nothing => (Mode::Live, None),
+        };
+        let policy = Policy::new(connector.declaration().clone(), config.grant);
+        let egress = TenantEgress::new(
+            policy,
+            &config.network,
+            presented,
+            Redactor::new(config.credential.as_ref()),
+        );
+        Ok(Self {
+            open: Arc::new(Open {
+                connector,
+                egress: Arc::new(egress),
+                environment,
+                settings: config.settings,
+                budget: config.budget,
+                source: config.source,
+                mode,
+                recorded,
+                observer: config.observer,
+                calls: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// The connector it is seen through.
+    pub fn connector(&self) -> &Connector {
+        &self.open.connector
+    }
+
+    /// The settings in effect.
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.open.settings
+    }
+
+    /// The vendor's latest word on its rate limit, if it has said one.
+    pub fn rate_limit(&self) -> Option<RateLimitState> {
+        self.open.egress.rate_limit()
+    }
+
+    /// In a replay, the recorded requests that nothing has asked for yet.
+    pub fn unplayed(&self) -> Vec<String> {
+        match &self.open.source {
+            Source::Replayed(player) => player.unplayed(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn seed(text: &str) -> Option<[u8; 32]> {
+    let mut seed = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in seed.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some(seed)
+}

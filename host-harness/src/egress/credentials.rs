@@ -1,0 +1,208 @@
+//! The credential: held here, added to a request at the last step, looked for
+//! in whatever comes back.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose};
+use http::{HeaderName, HeaderValue, header};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A secret that the operator gave for one tenant. Can't be printed.
+#[derive(Clone)]
+pub struct Credential {
+    secret: SecretString,
+}
+
+/// Why a text can't be used as a credential. Never quotes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// Nothing there.
+    #[error("the credential is empty")]
+    Empty,
+    /// White space, control characters or non-ASCII.
+    #[error("the credential has characters that can't stand in a header")]
+    Characters,
+    /// Too short to be told apart from ordinary text in answers and logs.
+    #[error("the credential has fewer than {MIN_SECRET} characters")]
+    TooShort,
+    /// The connector's scheme is no header with a place for the secret.
+    #[error("the connector's authentication scheme `{0}` is malformed")]
+    Scheme(&'static str),
+}
+
+/// PagerDuty's keys have 20 characters. Below eight, scanning answers for the
+/// secret would hit ordinary words.
+const MIN_SECRET: usize = 8;
+
+impl Credential {
+    /// Takes a token or key. White space around it is dropped, since it comes
+    /// from files and variables.
+    pub fn token(secret: impl Into<String>) -> Result<Self, CredentialError> {
+        let secret: String = secret.into();
+        let trimmed = secret.trim();
+        if trimmed.is_empty() {
+            return Err(CredentialError::Empty);
+        }
+        if !trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CredentialError::Characters);
+        }
+        if trimmed.len() < MIN_SECRET {
+            return Err(CredentialError::TooShort);
+        }
+        Ok(Self {
+            secret: SecretString::from(trimmed.to_owned()),
+        })
+    }
+
+    /// The forms in which the secret could turn up in a text: as it is,
+    /// percent-encoded, and in base64 by itself.
+    pub(crate) fn forms(&self) -> Vec<String> {
+        let secret = self.secret.expose_secret();
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let base64 = general_purpose::STANDARD_NO_PAD.encode(secret);
+        let base64_url = general_purpose::URL_SAFE_NO_PAD.encode(secret);
+        let mut forms = vec![secret.to_owned(), encoded, base64, base64_url];
+        forms.sort_unstable();
+        forms.dedup();
+        forms
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(..)")
+    }
+}
+
+/// How a secret goes into a request, as the connector declared it.
+#[derive(Clone, Debug)]
+pub struct HeaderScheme {
+    /// For people to choose by.
+    pub id: String,
+    header: HeaderName,
+    prefix: String,
+    suffix: String,
+}
+
+impl HeaderScheme {
+    /// Checks a declared scheme: a header that carries credentials, and a
+    /// template with `{secret}` in it once.
+    pub fn new(id: &str, header: &str, template: &str) -> Result<Self, CredentialError> {
+        let name = HeaderName::from_bytes(header.as_bytes())
+            .map_err(|_| CredentialError::Scheme("header name"))?;
+        let custom = name.as_str().starts_with("x-");
+        if name != header::AUTHORIZATION && !custom {
+            return Err(CredentialError::Scheme("not a credential header"));
+        }
+        let (prefix, suffix) = template
+            .split_once("{secret}")
+            .ok_or(CredentialError::Scheme("no `{secret}`"))?;
+        if suffix.contains("{secret}") {
+            return Err(CredentialError::Scheme("`{secret}` twice"));
+        }
+        if HeaderValue::from_str(&format!("{prefix}{suffix}")).is_err() {
+            return Err(CredentialError::Scheme("template"));
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            header: name,
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+        })
+    }
+}
+
+/// A credential with the scheme by which it is presented.
+#[derive(Clone, Debug)]
+pub(crate) struct Presented {
+    header: HeaderName,
+    value: HeaderValue,
+}
+
+impl Presented {
+    pub(crate) fn new(
+        credential: &Credential,
+        scheme: &HeaderScheme,
+    ) -> Result<Self, CredentialError> {
+        let text = format!(
+            "{}{}{}",
+            scheme.prefix,
+            credential.secret.expose_secret(),
+            scheme.suffix
+        );
+        let mut value =
+            HeaderValue::from_str(&text).map_err(|_| CredentialError::Characters)?;
+        // Keeps it out of `Debug` output and out of HTTP/2's header table.
+        value.set_sensitive(true);
+        Ok(Self {
+            header: scheme.header.clone(),
+            value,
+        })
+    }
+
+    /// The last thing that happens to a request.
+    pub(crate) fn apply(&self, headers: &mut http::HeaderMap) {
+        headers.insert(self.header.clone(), self.value.clone());
+    }
+}
+
+/// Takes known secrets out of text and bytes.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
+    forms: Vec<String>,
+}
+
+/// What stands where a secret was.
+pub(crate) const REDACTED: &str = "[redacted]";
+
+impl Redactor {
+    pub(crate) fn new(credential: Option<&Credential>) -> Self {
+        let mut forms = credential.map(Credential::forms).unwrap_or_default();
+        // The longest first, so that no part of one is left behind.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        Self { forms }
+    }
+
+    /// Whether a secret is in there.
+    pub(crate) fn finds(&self, bytes: &[u8]) -> bool {
+        self.forms.iter().any(|form| {
+            let form = form.as_bytes();
+            bytes.windows(form.len()).any(|window| window == form)
+        })
+    }
+
+    /// The text without secrets; the same text if there were none.
+    pub(crate) fn text(&self, text: &str) -> String {
+        self.forms
+            .iter()
+            .fold(text.to_owned(), |text, form| text.replace(form, REDACTED))
+    }
+
+    /// The bytes without secrets, or `None` if there were none.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !self.finds(bytes) {
+            return None;
+        }
+        let mut clean = bytes.to_vec();
+        for form in &self.forms {
+            let form = form.as_bytes();
+            let mut at = 0;
+            while let Some(found) = clean[at..]
+                .windows(form.len())
+                .position(|window| window == form)
+            {
+                let start = at + found;
+                clean.splice(start..start + form.len(), REDACTED.bytes());
+                at = start + REDACTED.len();
+            }
+        }
+        Some(clean)
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor(..)")
+    }
+}

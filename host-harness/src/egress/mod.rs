@@ -1,0 +1,537 @@
+//! Everything that leaves the sandbox passes here, in this order:
+//!
+//! 1. [`policy`]: declared by the connector and granted by the operator;
+//! 2. [`budget`](Budget): deadline, requests, bytes, the vendor's rate limit;
+//! 3. [`cassette`]: a replay answers here, a recording looks on;
+//! 4. credentials: added to the request, which nobody but the network sees after;
+//! 5. pool: a checked connection.
+//!
+//! A recording therefore can't hold a credential, and a replay is under the
+//! same policy as the network. On its way back an answer is capped, and the
+//! credential is taken out of it should the vendor repeat it.
+
+mod address;
+mod budget;
+pub mod cassette;
+mod credentials;
+mod origin;
+pub mod policy;
+mod pool;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error as WasiHttpError, ForbiddenHeaderFilter, RequestOptions,
+    WasiBody, WasiHttpHooks,
+};
+
+pub use budget::{Budget, Exhausted, RateLimitState};
+pub use credentials::{Credential, CredentialError, HeaderScheme};
+pub(crate) use credentials::{Presented, REDACTED, Redactor};
+pub use origin::{Origin, OriginError, Scheme};
+pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
+
+use budget::{RateLimits, Spending};
+use cassette::{Mismatch, Played, Player, Recorder};
+use policy::{Denial, Policy, RequestLine};
+use pool::Pool;
+
+/// Longest wait for an answer's first byte where the connector sets none.
+const FIRST_BYTE: Duration = Duration::from_secs(60);
+
+/// Longest silence within an answer where the connector sets none.
+const BETWEEN_BYTES: Duration = Duration::from_secs(60);
+
+/// What belongs to one tenant and outlives its calls.
+#[derive(Debug)]
+pub(crate) struct TenantEgress {
+    pub(crate) policy: Policy,
+    pub(crate) presented: Option<Presented>,
+    pub(crate) redactor: Redactor,
+    pool: Pool,
+    rate_limits: RateLimits,
+}
+
+impl TenantEgress {
+    pub(crate) fn new(
+        policy: Policy,
+        network: &Network,
+        presented: Option<Presented>,
+        redactor: Redactor,
+    ) -> Self {
+        Self {
+            pool: Pool::new(network, policy.grant()),
+            policy,
+            presented,
+            redactor,
+            rate_limits: RateLimits::default(),
+        }
+    }
+
+    pub(crate) fn rate_limit(&self) -> Option<RateLimitState> {
+        self.rate_limits.latest()
+    }
+}
+
+/// Where the answers of a call come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Source {
+    /// The network.
+    #[default]
+    Network,
+    /// The network, and a recording is made.
+    Recorded(Arc<Recorder>),
+    /// A recording.
+    Replayed(Arc<Player>),
+    /// Nowhere: every request is refused. For `metadata.describe`.
+    Nothing,
+}
+
+/// A request that a call made, as it is told in reports and logs. Never holds
+/// header values or bodies.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct RequestTrace {
+    /// In upper case.
+    pub method: String,
+    /// Absolute, with the query.
+    pub uri: String,
+    /// The declared rule that let it out.
+    pub rule: Option<String>,
+    /// How it ended: the status, or a code such as `denied` or `timeout`.
+    pub outcome: TraceOutcome,
+    /// Bytes of the answer's body.
+    pub bytes: usize,
+    /// How long it took. Zero in a replay.
+    #[serde(skip)]
+    pub elapsed: Duration,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceOutcome {
+    /// The vendor answered.
+    Status(u16),
+    /// It did not get that far.
+    Failed(String),
+}
+
+/// Why the host itself stood against a request.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Policy.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Budget.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// The cassette has no answer.
+    #[error(transparent)]
+    Unmatched(Box<Mismatch>),
+    /// The network has none.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+impl Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Exhausted(_) => "budget-exhausted",
+            Self::Unmatched(_) => "not-in-cassette",
+            Self::Transport(error) => error.code(),
+        }
+    }
+
+    fn to_wasi(&self) -> WasiHttpError {
+        match self {
+            Self::Denied(Denial::Address { .. }) => WasiHttpError::DestinationIpProhibited,
+            Self::Denied(_) | Self::Unmatched(_) => WasiHttpError::HttpRequestDenied,
+            Self::Exhausted(Exhausted::RequestBody(limit)) => {
+                WasiHttpError::HttpRequestBodySize(Some(*limit as u64))
+            }
+            // The prefix is part of the contract with connectors: it tells
+            // "come back with a new call" from a defect.
+            Self::Exhausted(why) => {
+                WasiHttpError::InternalError(Some(format!("budget-exhausted: {why}")))
+            }
+            Self::Transport(error) => error.to_wasi(),
+        }
+    }
+}
+
+/// What belongs to one call.
+#[derive(Debug)]
+pub(crate) struct CallEgress {
+    tenant: Arc<TenantEgress>,
+    capability: String,
+    source: Source,
+    spending: Spending,
+    traces: Mutex<Vec<Option<RequestTrace>>>,
+    refusal: Mutex<Option<Refusal>>,
+}
+
+impl CallEgress {
+    pub(crate) fn new(
+        tenant: Arc<TenantEgress>,
+        capability: &str,
+        source: Source,
+        budget: Budget,
+    ) -> Self {
+        Self {
+            tenant,
+            capability: capability.to_owned(),
+            source,
+            spending: Spending::new(budget),
+            traces: Mutex::default(),
+            refusal: Mutex::default(),
+        }
+    }
+
+    /// The requests in the order in which they were made.
+    pub(crate) fn traces(&self) -> Vec<RequestTrace> {
+        lock(&self.traces).iter().flatten().cloned().collect()
+    }
+
+    /// The first thing that the host itself stood against.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        lock(&self.refusal).clone()
+    }
+
+    async fn send(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, WasiHttpError> {
+        let slot = {
+            let mut traces = lock(&self.traces);
+            traces.push(None);
+            traces.len() - 1
+        };
+        let method = request.method().as_str().to_owned();
+        let uri = request.uri().to_string();
+        let started = Instant::now();
+        let mut rule = None;
+        let outcome = self.pass(request, options, &mut rule).await;
+        let live = !matches!(self.source, Source::Replayed(_));
+        let elapsed = if live { started.elapsed() } else { Duration::ZERO };
+        let trace = RequestTrace {
+            method,
+            uri: self.tenant.redactor.text(&uri),
+            rule,
+            outcome: match &outcome {
+                Ok((parts, _)) => TraceOutcome::Status(parts.status.as_u16()),
+                Err(refusal) => TraceOutcome::Failed(refusal.code().to_owned()),
+            },
+            bytes: outcome.as_ref().map_or(0, |(_, body)| body.len()),
+            elapsed,
+        };
+        tracing::debug!(
+            target: "harness::egress",
+            capability = self.capability,
+            method = trace.method,
+            uri = trace.uri,
+            outcome = ?trace.outcome,
+            bytes = trace.bytes,
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+        if let Some(entry) = lock(&self.traces).get_mut(slot) {
+            *entry = Some(trace);
+        }
+        match outcome {
+            Ok((parts, body)) => Ok(Response::from_parts(
+                parts,
+                Full::new(body)
+                    .map_err(|never| match never {})
+                    .boxed_unsync(),
+            )),
+            Err(refusal) => {
+                if let Refusal::Denied(denial) = &refusal {
+                    tracing::warn!(
+                        target: "harness::egress",
+                        capability = self.capability,
+                        %denial,
+                        "request denied"
+                    );
+                }
+                let answer = refusal.to_wasi();
+                lock(&self.refusal).get_or_insert(refusal);
+                Err(answer)
+            }
+        }
+    }
+
+    /// The five stages.
+    async fn pass(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+        rule_text: &mut Option<String>,
+    ) -> Result<(http::response::Parts, Bytes), Refusal> {
+        // Whoever answers must have read the request first: a guest that is
+        // still sending would see its stream closed instead of the answer.
+        let limit = self.spending.budget().request_body;
+        let (mut parts, body) = request.into_parts();
+        let left = self.spending.remaining()?;
+        let body = tokio::time::timeout(left, Limited::new(body, limit).collect())
+            .await
+            .map_err(|_| Exhausted::Deadline(self.spending.budget().deadline))?
+            .map_err(|_| Exhausted::RequestBody(limit))?
+            .to_bytes();
+
+        // 1 policy
+        let origin = request_origin(&parts.uri)?;
+        let rule = self.tenant.policy.decide(RequestLine {
+            capability: &self.capability,
+            method: parts.method.as_str(),
+            origin: &origin,
+            path: parts.uri.path(),
+        })?;
+        let rule = format!("{} {}", rule.method, rule.path);
+        *rule_text = Some(rule.clone());
+        if matches!(self.source, Source::Nothing) {
+            return Err(Denial::Capability(self.capability.clone()).into());
+        }
+
+        // 2 budget
+        let _turn = self.spending.begin().await?;
+
+        // 3 cassette
+        let uri = parts.uri.to_string();
+        let tap = match &self.source {
+            Source::Replayed(player) => {
+                return self.replay(player, parts.method.as_str(), &uri, &body);
+            }
+            Source::Recorded(recorder) => Some((
+                recorder,
+                recorder.request(
+                    &self.capability,
+                    parts.method.as_str(),
+                    &uri,
+                    &parts.headers,
+                    &body,
+                ),
+            )),
+            Source::Network | Source::Nothing => None,
+        };
+
+        let started = Instant::now();
+        let outcome = async {
+            let left = self.spending.remaining()?;
+            self.tenant.rate_limits.wait(&rule, left).await?;
+            // 4 credentials
+            if let Some(presented) = &self.tenant.presented {
+                presented.apply(&mut parts.headers);
+            }
+            // 5 pool
+            let request = Request::from_parts(parts, Full::new(body));
+            let (parts, body) = self.exchange(request, options).await?;
+            self.tenant
+                .rate_limits
+                .observe(&rule, parts.status, &parts.headers);
+            Ok::<_, Refusal>(self.clean(parts, body))
+        }
+        .await;
+        if let Some((recorder, pending)) = tap {
+            match &outcome {
+                Ok((parts, body)) => recorder.response(
+                    pending,
+                    parts.status,
+                    &parts.headers,
+                    body,
+                    started.elapsed(),
+                ),
+                Err(refusal) => recorder.failure(pending, refusal.code(), started.elapsed()),
+            }
+        }
+        outcome
+    }
+
+    fn replay(
+        &self,
+        player: &Player,
+        method: &str,
+        uri: &str,
+        body: &[u8],
+    ) -> Result<(http::response::Parts, Bytes), Refusal> {
+        match player.answer(method, uri, body) {
+            Ok(Played::Answer {
+                status,
+                headers,
+                body,
+            }) => {
+                let mut parts = Response::new(()).into_parts().0;
+                parts.status = status;
+                parts.headers = headers;
+                Ok((parts, body))
+            }
+            Ok(Played::Failure(code)) => Err(replayed_failure(&code).into()),
+            Err(mismatch) => Err(Refusal::Unmatched(Box::new(mismatch))),
+        }
+    }
+
+    /// Sends and receives within the time-outs and the caps.
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        options: RequestOptions,
+    ) -> Result<(http::response::Parts, Bytes), Refusal> {
+        let limit = |wanted: Option<Duration>, default: Duration| {
+            let left = self.spending.remaining()?;
+            Ok::<_, Exhausted>(wanted.unwrap_or(default).max(Duration::from_millis(1)).min(left))
+        };
+        let first = limit(options.first_byte_timeout, FIRST_BYTE)?;
+        let response = tokio::time::timeout(first, self.tenant.pool.send(request))
+            .await
+            .map_err(|_| TransportError::Timeout(first))??;
+        let (parts, mut incoming) = response.into_parts();
+        let cap = self.spending.budget().response_body;
+        let mut body = BytesMut::new();
+        loop {
+            let between = limit(options.between_bytes_timeout, BETWEEN_BYTES)?;
+            let frame = tokio::time::timeout(between, incoming.frame())
+                .await
+                .map_err(|_| TransportError::Timeout(between))?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| TransportError::Broken(error.to_string()))?;
+            if let Ok(data) = frame.into_data() {
+                if body.len() + data.len() > cap {
+                    return Err(TransportError::TooLarge(cap).into());
+                }
+                self.spending.received(data.len())?;
+                body.extend_from_slice(&data);
+            }
+        }
+        Ok((parts, body.freeze()))
+    }
+
+    /// Takes out of an answer what is not for the guest.
+    fn clean(
+        &self,
+        mut parts: http::response::Parts,
+        body: Bytes,
+    ) -> (http::response::Parts, Bytes) {
+        for name in [
+            header::SET_COOKIE,
+            HeaderName::from_static("set-cookie2"),
+            header::AUTHORIZATION,
+            // The body is complete and no longer what was on the wire.
+            header::TRANSFER_ENCODING,
+            header::CONTENT_LENGTH,
+            header::CONNECTION,
+        ] {
+            parts.headers.remove(name);
+        }
+        let redactor = &self.tenant.redactor;
+        let leaking: Vec<HeaderName> = parts
+            .headers
+            .iter()
+            .filter(|(_, value)| redactor.finds(value.as_bytes()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &leaking {
+            parts
+                .headers
+                .insert(name, http::HeaderValue::from_static(REDACTED));
+        }
+        let redacted = redactor.bytes(&body);
+        if redacted.is_some() || !leaking.is_empty() {
+            tracing::warn!(
+                target: "harness::egress",
+                capability = self.capability,
+                "the vendor's answer repeats the credential; it was taken out"
+            );
+        }
+        (parts, redacted.map_or(body, Bytes::from))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn request_origin(uri: &http::Uri) -> Result<Origin, Denial> {
+    let scheme = match uri.scheme_str() {
+        Some("http") => Scheme::Http,
+        _ => Scheme::Https,
+    };
+    let host = uri.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or(scheme.default_port());
+    let origin = Origin::from_parts(scheme, host, port);
+    // `user@host` in the authority would put text in front of the host that a
+    // reader takes for the host.
+    match uri.authority() {
+        Some(authority) if !authority.as_str().contains('@') && !host.is_empty() => Ok(origin),
+        _ => Err(Denial::Origin(origin)),
+    }
+}
+
+fn replayed_failure(code: &str) -> TransportError {
+    match code {
+        "dns-error" => TransportError::Resolve {
+            host: "recorded".to_owned(),
+            cause: "as recorded".to_owned(),
+        },
+        "connection-refused" => TransportError::Connect {
+            host: "recorded".to_owned(),
+            cause: "as recorded".to_owned(),
+        },
+        "connection-timeout" => TransportError::ConnectTimeout {
+            host: "recorded".to_owned(),
+            limit: Duration::ZERO,
+        },
+        "certificate-error" => TransportError::Certificate("as recorded".to_owned()),
+        "tls-error" => TransportError::Tls("as recorded".to_owned()),
+        "timeout" => TransportError::Timeout(Duration::ZERO),
+        _ => TransportError::Broken("as recorded".to_owned()),
+    }
+}
+
+/// The seam to `wasi:http`.
+#[derive(Debug)]
+pub(crate) struct Hooks {
+    pub(crate) call: Arc<CallEgress>,
+}
+
+/// Headers that a guest can't set: what the protocol needs, and whatever could
+/// carry a credential of its own.
+fn is_forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+        || [header::AUTHORIZATION, header::COOKIE, header::FORWARDED].contains(name)
+        || name.as_str().starts_with("proxy-")
+        || name.as_str().starts_with("x-forwarded-")
+}
+
+impl WasiHttpHooks for Hooks {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(is_forbidden)
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _response_processed: Box<dyn Future<Output = Result<(), WasiHttpError>> + Send>,
+    ) -> SendRequest {
+        let call = Arc::clone(&self.call);
+        Box::new(async move {
+            let response = call.send(request, options.unwrap_or_default()).await?;
+            let written: RequestWritten = Box::new(std::future::ready(Ok(())));
+            Ok((response, written))
+        })
+    }
+}
+
+type RequestWritten = Box<dyn Future<Output = Result<(), WasiHttpError>> + Send>;
+type SendRequest = Box<
+    dyn Future<Output = Result<(Response<WasiBody>, RequestWritten), WasiHttpError>> + Send,
+>;

@@ -1,0 +1,43 @@
+//! Text of strangers, made safe to show.
+
+use std::borrow::Cow;
+
+/// The text with control characters, line breaks and the characters that turn
+/// a terminal's text direction made visible. Whatever comes from a vendor or a
+/// guest goes through here before it is printed.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_unprintable(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            // Bidirectional overrides and isolates, and what is invisible.
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(printable("Zoë 李"), "Zoë 李");
+        assert_eq!(printable("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(printable("a\nb\u{9b}"), "a\\u{a}b\\u{9b}");
+        assert_eq!(printable("\u{202e}evil"), "\\u{202e}evil");
+    }
+}
