@@ -6,6 +6,9 @@
 #![cfg_attr(feature = "bundled", doc = "")]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+#[cfg(feature = "bundled")]
+#[doc(hidden)]
+pub mod cli;
 pub mod connector;
 pub mod contract;
 pub mod egress;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `harness` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    host_harness::cli::main()
+}

@@ -2,14 +2,21 @@
 
 use crate::errors::Result;
 use crate::pagerduty::client::{Client, Request};
-use crate::pagerduty::json;
-use serde::Deserialize;
+use crate::pagerduty::json::Json;
 
 /// What the plan includes, in PagerDuty's words.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Abilities {
-    #[serde(deserialize_with = "json::texts")]
     abilities: Vec<String>,
+}
+
+impl Abilities {
+    /// Picks the fields.
+    pub fn read(json: &Json) -> Self {
+        Self {
+            abilities: json.texts("abilities"),
+        }
+    }
 }
 
 impl Abilities {

@@ -4,7 +4,7 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request};
-use crate::pagerduty::json;
+use crate::pagerduty::json::Json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,27 +41,38 @@ struct Filters<'a> {
     user_ids: &'a [&'a str],
 }
 
-#[derive(Deserialize)]
 struct Answer {
-    #[serde(deserialize_with = "json::list")]
     data: Vec<Row>,
-    #[serde(default, deserialize_with = "json::text")]
     last: Option<String>,
-    #[serde(default, deserialize_with = "json::flag")]
     more: Option<bool>,
-    #[serde(default, deserialize_with = "json::text")]
     time_zone: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+impl Answer {
+    fn read(json: &Json) -> Self {
+        Self {
+            data: json.objects("data").map(Row::read).collect(),
+            last: json.text("last"),
+            more: json.flag("more"),
+            time_zone: json.text("time_zone"),
+        }
+    }
+}
+
 struct Row {
-    #[serde(deserialize_with = "json::id")]
     id: String,
-    #[serde(deserialize_with = "json::text")]
     last_sign_in_at: Option<String>,
-    #[serde(deserialize_with = "json::flag")]
     signed_up: Option<bool>,
+}
+
+impl Row {
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            last_sign_in_at: json.text("last_sign_in_at"),
+            signed_up: json.flag("signed_up"),
+        }
+    }
 }
 
 /// What analytics knows of these users, at most `MAX_USERS`.

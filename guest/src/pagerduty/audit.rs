@@ -1,9 +1,8 @@
 //! Audit records: what was changed, by whom.
 
 use crate::instants::Timestamp;
-use crate::pagerduty::json::{self, Row};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 
 /// The list. It goes by cursor.
 pub const PATH: &str = "/audit/records";
@@ -13,40 +12,44 @@ pub const MAX_WINDOW_DAYS: i64 = 31;
 pub const KEPT_DAYS: i64 = 365;
 
 /// A change.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
-    #[serde(deserialize_with = "json::text")]
     execution_time: Option<String>,
-    #[serde(deserialize_with = "json::list")]
     actors: Vec<Reference>,
-    #[serde(deserialize_with = "json::object")]
     method: Option<Method>,
     /// What was changed.
-    #[serde(deserialize_with = "json::object")]
     pub root_resource: Option<Reference>,
     /// `create`, `update` or `delete`.
-    #[serde(deserialize_with = "json::text")]
     pub action: Option<String>,
-    #[serde(deserialize_with = "json::object")]
     details: Option<Details>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Method {
-    #[serde(rename = "type", deserialize_with = "json::text")]
     kind: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Method {
+    fn read(json: &Json) -> Self {
+        Self {
+            kind: json.text("type"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Details {
-    #[serde(deserialize_with = "json::object")]
     resource: Option<Reference>,
+}
+
+impl Details {
+    fn read(json: &Json) -> Self {
+        Self {
+            resource: json.object("resource").map(Reference::read),
+        }
+    }
 }
 
 impl Record {
@@ -73,17 +76,37 @@ impl Record {
 }
 
 /// A page of records.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct RecordPage {
     /// The newest first.
-    #[serde(deserialize_with = "json::list")]
     pub records: Vec<Record>,
     /// None at the end.
-    #[serde(default, deserialize_with = "json::text")]
     pub next_cursor: Option<String>,
+}
+
+impl RecordPage {
+    /// Picks the fields.
+    pub fn read(json: &Json) -> Self {
+        Self {
+            records: json.objects("records").map(Record::read).collect(),
+            next_cursor: json.text("next_cursor"),
+        }
+    }
 }
 
 impl Row for Record {
     const MANY: &'static str = "records";
     const ONE: &'static str = "record";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            execution_time: json.text("execution_time"),
+            actors: json.objects("actors").map(Reference::read).collect(),
+            method: json.object("method").map(Method::read),
+            root_resource: json.object("root_resource").map(Reference::read),
+            action: json.text("action"),
+            details: json.object("details").map(Details::read),
+        }
+    }
 }

@@ -12,8 +12,8 @@ use crate::pagerduty::transport::{self, Kept};
 use crate::pagerduty::errors;
 use crate::settings::Settings;
 use futures_util::StreamExt;
-use futures_util::future::{Either, select};
-use futures_util::stream;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::stream::{self, Buffered};
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
@@ -64,7 +64,23 @@ impl Request {
         percent_encode(&mut self.query, value);
         self
     }
+
+    /// Reads an answer to this request.
+    pub fn read<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T> {
+        serde_json::from_slice(answer).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> Error {
+        let what = errors::clean(&error.to_string());
+        Error::invalid_response(format!(
+            "PagerDuty's answer to {} {} can't be read: {what}",
+            self.method, self.path
+        ))
+    }
 }
+
+/// Results of futures, in the futures' order.
+pub type InWindow<'f, T> = Buffered<stream::Iter<std::vec::IntoIter<LocalBoxFuture<'f, Result<T>>>>>;
 
 /// What PagerDuty says about its rate limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,46 +173,70 @@ impl Client {
         base_url: &str,
         request: &Request,
     ) -> Result<T> {
-        let mut attempts = Attempts::default();
-        loop {
-            let error = match self.attempt(base_url, request).await {
-                Ok(body) => {
-                    return serde_json::from_slice(body.bytes()).map_err(|error| {
-                        let what = errors::clean(&error.to_string());
-                        Error::invalid_response(format!(
-                            "PagerDuty's answer to {} {} can't be read: {what}",
-                            request.method, request.path
-                        ))
-                    });
-                }
-                Err(error) => error,
-            };
-            let Some(wait) = attempts.wait_after(&error, transport::random()) else {
-                return Err(error);
-            };
-            let until = self.elapsed() + wait;
-            if !self.has_time_for(wait) {
-                return Err(Error {
-                    upstream_status: error.upstream_status,
-                    upstream_code: error.upstream_code,
-                    ..out_of_time(Some(wait)).hint(error.message)
-                });
-            }
-            if error.code == ErrorCode::RateLimited {
-                self.not_before.set(self.not_before.get().max(until));
-            } else {
-                Timer::after(wait.into()).wait().await;
-            }
-        }
+        request.read(self.send(base_url, request).await?.bytes())
     }
 
-    /// The results of several futures, in their order, or the first error. As
-    /// many as the window has places run at once.
-    pub async fn all<T, F>(&self, futures: impl IntoIterator<Item = F>) -> Result<Vec<T>>
+    /// The answer as it came; `Request::read` reads it.
+    pub async fn fetch_bytes(&self, request: &Request) -> Result<Kept<'_>> {
+        self.send(&self.settings.base_url, request).await
+    }
+
+    /// Boxed, as is whatever many callers await: a future is otherwise copied
+    /// into the code of each of them.
+    fn send<'c: 'r, 'r>(
+        &'c self,
+        base_url: &'r str,
+        request: &'r Request,
+    ) -> LocalBoxFuture<'r, Result<Kept<'c>>> {
+        Box::pin(async move {
+            let mut attempts = Attempts::default();
+            loop {
+                let error = match self.attempt(base_url, request).await {
+                    Ok(body) => return Ok(body),
+                    Err(error) => error,
+                };
+                let Some(wait) = attempts.wait_after(&error, transport::random()) else {
+                    return Err(error);
+                };
+                let until = self.elapsed() + wait;
+                if !self.has_time_for(wait) {
+                    return Err(Error {
+                        upstream_status: error.upstream_status,
+                        upstream_code: error.upstream_code,
+                        ..out_of_time(Some(wait)).hint(error.message)
+                    });
+                }
+                if error.code == ErrorCode::RateLimited {
+                    self.not_before.set(self.not_before.get().max(until));
+                } else {
+                    Timer::after(wait.into()).wait().await;
+                }
+            }
+        })
+    }
+
+    /// Runs futures, as many at once as the window has places. Their results
+    /// come in their order.
+    pub fn in_window<'f, T: 'f, F>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+    ) -> InWindow<'f, T>
     where
-        F: Future<Output = Result<T>>,
+        F: Future<Output = Result<T>> + 'f,
     {
-        let mut results = pin!(stream::iter(futures).buffered(self.settings.concurrency));
+        let futures: Vec<LocalBoxFuture<'f, Result<T>>> = futures
+            .into_iter()
+            .map(|future| -> LocalBoxFuture<'f, Result<T>> { Box::pin(future) })
+            .collect();
+        stream::iter(futures).buffered(self.settings.concurrency)
+    }
+
+    /// All results of several futures, or the first error.
+    pub async fn all<'f, T: 'f, F>(&self, futures: impl IntoIterator<Item = F>) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<T>> + 'f,
+    {
+        let mut results = self.in_window(futures);
         let mut all = Vec::new();
         while let Some(result) = results.next().await {
             all.push(result?);

@@ -1,40 +1,49 @@
 //! Escalation policies.
 
-use crate::pagerduty::json::{self, Row};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The list.
 pub const PATH: &str = "/escalation_policies";
 
 /// Whom to notify, in which order.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct EscalationPolicy {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// Its name.
-    #[serde(deserialize_with = "json::text")]
     pub name: Option<String>,
     /// Free text.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
-    #[serde(deserialize_with = "json::list")]
     escalation_rules: Vec<Rule>,
 }
 
 impl Row for EscalationPolicy {
     const MANY: &'static str = "escalation_policies";
     const ONE: &'static str = "escalation_policy";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            description: json.text("description"),
+            escalation_rules: json.objects("escalation_rules").map(Rule::read).collect(),
+        }
+    }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Rule {
-    #[serde(deserialize_with = "json::list")]
     targets: Vec<Reference>,
+}
+
+impl Rule {
+    fn read(json: &Json) -> Self {
+        Self {
+            targets: json.objects("targets").map(Reference::read).collect(),
+        }
+    }
 }
 
 impl EscalationPolicy {

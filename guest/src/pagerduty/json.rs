@@ -1,27 +1,44 @@
 //! Reading JSON that may not be what the documentation says.
 //!
-//! Rows outlive a field that is missing, null, or of another type; only what
-//! gives a row its identity matters. Lists are bounded, because a row of two
-//! bytes on the wire is a hundred in memory and memory is what a guest lacks.
+//! An answer becomes a small tree, and rows are picked from it. A row outlives
+//! a field that is missing, null, or of another type; only what gives it its
+//! identity matters. (A tree instead of derived types because each of those is
+//! a parser of its own: all of them together were half of the component.)
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
-    Visitor, value::MapAccessDeserializer,
-};
-use serde::{Deserialize, de};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
 
-/// Rows in one list of one answer. Pages hold 100 (members: whatever, at most
-/// 10,000 by the offset cap), so more is not an answer.
-const MAX_ROWS: usize = 10_000;
+/// Values in one answer. A page of 100 rows has some 30,000 at most; a value of
+/// two bytes on the wire is up to 60 in memory, of which a guest has 64 MiB.
+const MAX_VALUES: u32 = 250_000;
+
+/// A value.
+#[derive(Debug)]
+pub enum Json {
+    /// Null, and numbers that are not whole.
+    Null,
+    /// True or false.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Json>),
+    /// An object.
+    Object(Vec<(String, Json)>),
+}
 
 /// An object that PagerDuty lists.
-pub trait Row: DeserializeOwned {
+pub trait Row: Sized {
     /// The name of the list in an answer that holds many.
     const MANY: &'static str;
     /// The name of the object in an answer that holds one.
     const ONE: &'static str;
+
+    /// Picks the fields.
+    fn read(json: &Json) -> Self;
 }
 
 /// An answer that holds many.
@@ -35,321 +52,174 @@ pub struct Page<T> {
     pub total: Option<u32>,
 }
 
-/// An answer that holds one.
-pub struct Single<T>(pub T);
-
-/// A text; a number counts as one.
-pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match deserializer.deserialize_any(ScalarVisitor)? {
-        Scalar::Text(text) => Some(text),
-        Scalar::Number(number) => Some(number.to_string()),
-        Scalar::Flag(_) | Scalar::Nothing => None,
-    })
-}
-
-/// The text that identifies a row: empty if there is none.
-pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(text(deserializer)?.unwrap_or_default())
-}
-
-/// A boolean. (The specification's own example has the text `"true,"`.)
-pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    Ok(match deserializer.deserialize_any(ScalarVisitor)? {
-        Scalar::Flag(flag) => Some(flag),
-        Scalar::Text(text) if text.starts_with("true") => Some(true),
-        Scalar::Text(text) if text.starts_with("false") => Some(false),
-        _ => None,
-    })
-}
-
-/// A number that counts something.
-pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    Ok(match deserializer.deserialize_any(ScalarVisitor)? {
-        Scalar::Number(number) => u32::try_from(number).ok(),
-        Scalar::Text(text) => text.parse().ok(),
-        _ => None,
-    })
-}
-
-/// An object; anything else is none.
-pub fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Maybe::deserialize(deserializer)?.0)
-}
-
-/// The objects of a list; anything else is left out.
-pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let rows = deserializer.deserialize_any(ListVisitor::<Maybe<T>>(PhantomData))?;
-    Ok(rows.into_iter().flatten().filter_map(|row| row.0).collect())
-}
-
-/// The texts of a list; anything else is left out.
-pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let rows = deserializer.deserialize_any(ListVisitor::<Text>(PhantomData))?;
-    Ok(rows.into_iter().flatten().filter_map(|row| row.0).collect())
-}
-
-impl<'de, T: Row> Deserialize<'de> for Page<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PageVisitor(PhantomData))
+impl<T: Row> Page<T> {
+    /// None if there is no list. A null is an empty one, but an answer without
+    /// the list is not: an empty list means that everybody is gone.
+    pub fn read(answer: &Json) -> Option<Self> {
+        let rows = answer.list(T::MANY)?.iter();
+        Some(Self {
+            rows: rows.map(|row| row.is_object().then(|| T::read(row))).collect(),
+            more: answer.flag("more").unwrap_or(false),
+            total: answer.count("total"),
+        })
     }
 }
 
-impl<'de, T: Row> Deserialize<'de> for Single<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SingleVisitor(PhantomData))
-    }
-}
-
-/// A field whose name does not match is skipped without being kept.
-struct Key<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        struct KeyVisitor<'k>(&'k str);
-        impl Visitor<'_> for KeyVisitor<'_> {
-            type Value = bool;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<bool, E> {
-                Ok(text == self.0)
-            }
-        }
-        deserializer.deserialize_identifier(KeyVisitor(self.0))
-    }
-}
-
-struct SingleVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Row> Visitor<'de> for SingleVisitor<T> {
-    type Value = Single<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", T::ONE)
+impl Json {
+    /// Reads a document.
+    pub fn parse(document: &[u8]) -> serde_json::Result<Self> {
+        let left = Cell::new(MAX_VALUES);
+        let mut deserializer = serde_json::Deserializer::from_slice(document);
+        let json = Tree(&left).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(json)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(matches) = map.next_key_seed(Key(T::ONE))? {
-            if matches {
-                found = map.next_value::<Maybe<T>>()?.0;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        found
-            .map(Single)
-            .ok_or_else(|| A::Error::custom(format_args!("there is no `{}`", T::ONE)))
-    }
-}
-
-struct PageVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Row> Visitor<'de> for PageVisitor<T> {
-    type Value = Page<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", T::MANY)
+    /// Whether it is an object.
+    pub fn is_object(&self) -> bool {
+        matches!(self, Self::Object(_))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        #[derive(Deserialize)]
-        struct Flag(#[serde(deserialize_with = "flag")] Option<bool>);
-        #[derive(Deserialize)]
-        struct Count(#[serde(deserialize_with = "count")] Option<u32>);
-
-        let mut rows: Option<Option<Vec<Maybe<T>>>> = None;
-        let mut page = Page {
-            rows: Vec::new(),
-            more: false,
-            total: None,
+    /// A field; null if there is none.
+    pub fn get(&self, name: &str) -> &Self {
+        let Self::Object(fields) = self else {
+            return &Self::Null;
         };
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                key if key == T::MANY => {
-                    rows = Some(map.next_value::<List<Maybe<T>>>()?.0);
-                }
-                "more" => page.more = map.next_value::<Flag>()?.0.unwrap_or(false),
-                "total" => page.total = map.next_value::<Count>()?.0,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+        fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or(&Self::Null, |(_, value)| value)
+    }
+
+    /// An object in a field.
+    pub fn object(&self, name: &str) -> Option<&Self> {
+        Some(self.get(name)).filter(|value| value.is_object())
+    }
+
+    /// The objects of a list in a field; anything else is left out.
+    pub fn objects(&self, name: &str) -> impl Iterator<Item = &Self> {
+        let list = self.list(name).unwrap_or_default();
+        list.iter().filter(|value| value.is_object())
+    }
+
+    /// A list in a field, where null is an empty one; none if the field is
+    /// missing or holds something else.
+    pub fn list(&self, name: &str) -> Option<&[Self]> {
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        match fields.iter().find(|(key, _)| key == name)? {
+            (_, Self::List(list)) => Some(list),
+            (_, Self::Null) => Some(&[]),
+            _ => None,
         }
-        // An empty list means that everybody is gone. A null says so in its
-        // way; an answer without the list, or with something else in its
-        // place, does not.
-        let rows = rows
-            .flatten()
-            .ok_or_else(|| A::Error::custom(format_args!("there is no list `{}`", T::MANY)))?;
-        page.rows = rows.into_iter().map(|row| row.0).collect();
-        Ok(page)
-    }
-}
-
-/// A list, where null is an empty one and anything else is none.
-struct List<T>(Option<Vec<T>>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(ListVisitor(PhantomData))
-            .map(Self)
-    }
-}
-
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = Option<Vec<T>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut rows = Vec::new();
-        while let Some(row) = seq.next_element()? {
-            if rows.len() == MAX_ROWS {
-                return Err(A::Error::custom("a list has too many rows"));
-            }
-            rows.push(row);
+    /// A text in a field; a number counts as one.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.get(name) {
+            Self::Text(text) => Some(text.clone()),
+            Self::Number(number) => Some(number.to_string()),
+            _ => None,
         }
-        Ok(Some(rows))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+    /// The field `id`; empty if there is none.
+    pub fn id(&self) -> String {
+        self.text("id").unwrap_or_default()
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(Some(Vec::new()))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-}
-
-/// An object, or something else.
-struct Maybe<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MaybeVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for MaybeVisitor<T> {
-            type Value = Maybe<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|row| Maybe(Some(row)))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Maybe(None))
-            }
-            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
+    /// A boolean in a field. (The specification's own example has the text
+    /// `"true,"`.)
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name) {
+            Self::Flag(flag) => Some(*flag),
+            Self::Text(text) if text.starts_with("true") => Some(true),
+            Self::Text(text) if text.starts_with("false") => Some(false),
+            _ => None,
         }
-        deserializer.deserialize_any(MaybeVisitor(PhantomData))
+    }
+
+    /// A number in a field that counts something.
+    pub fn count(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.number(name)?).ok()
+    }
+
+    /// A number in a field.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
     }
 }
 
-/// A text, or something else.
-#[derive(Deserialize)]
-struct Text(#[serde(deserialize_with = "text")] Option<String>);
+/// Builds a tree of no more values than are left.
+#[derive(Clone, Copy)]
+struct Tree<'l>(&'l Cell<u32>);
 
-enum Scalar {
-    Nothing,
-    Flag(bool),
-    Number(i64),
-    Text(String),
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        let left = self.0.get().checked_sub(1);
+        self.0
+            .set(left.ok_or_else(|| D::Error::custom("it holds too many values"))?);
+        deserializer.deserialize_any(self)
+    }
 }
 
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar;
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Flag(flag))
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(number))
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Flag(flag))
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
-        Ok(i64::try_from(number).map_or(Scalar::Nothing, Scalar::Number))
+    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+        Ok(Json::Number(number))
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Nothing)
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(i64::try_from(number).map_or(Json::Null, Json::Number))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text.to_owned()))
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Scalar, E> {
-        Ok(Scalar::Nothing)
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Nothing)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Nothing)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            // Calendar feeds: whoever has the address can read the calendar.
+            // They do not even get into the tree.
+            if name.ends_with("_cal_url") || name == "calendar_urls" {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                fields.push((name, map.next_value_seed(self)?));
+            }
+        }
+        Ok(Json::Object(fields))
     }
 }

@@ -4,54 +4,61 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{self, Page, Row, Single};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 
 /// The list of who holds which.
 pub const ALLOCATIONS_PATH: &str = "/license_allocations";
 
 /// A kind of seat.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct License {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// Its name. Two licences may share it.
-    #[serde(deserialize_with = "json::text")]
     pub name: Option<String>,
     /// The add-ons that come with it.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
     /// Seats left; none if there is no limit.
-    #[serde(deserialize_with = "json::count")]
     pub allocations_available: Option<u32>,
     /// Roles that may hold it.
-    #[serde(deserialize_with = "json::texts")]
     pub valid_roles: Vec<String>,
 }
 
 impl Row for License {
     const MANY: &'static str = "licenses";
     const ONE: &'static str = "license";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            description: json.text("description"),
+            allocations_available: json.count("allocations_available"),
+            valid_roles: json.texts("valid_roles"),
+        }
+    }
 }
 
 /// A user holds a licence.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Allocation {
-    #[serde(deserialize_with = "json::object")]
     license: Option<Reference>,
-    #[serde(deserialize_with = "json::object")]
     user: Option<Reference>,
-    #[serde(deserialize_with = "json::text")]
     allocated_at: Option<String>,
 }
 
 impl Row for Allocation {
     const MANY: &'static str = "license_allocations";
     const ONE: &'static str = "license_allocation";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            license: json.object("license").map(Reference::read),
+            user: json.object("user").map(Reference::read),
+            allocated_at: json.text("allocated_at"),
+        }
+    }
 }
 
 impl Allocation {
@@ -70,7 +77,7 @@ impl Allocation {
 
 /// All licences of the tenant. The list has no pages.
 pub async fn all(client: &Client) -> Result<Vec<License>> {
-    let page: Page<License> = client.fetch(&Request::get("/licenses")).await?;
+    let page = client.fetch_page::<License>(&Request::get("/licenses")).await?;
     let licenses = page.rows.into_iter().flatten();
     Ok(licenses.filter(|license| !license.id.is_empty()).collect())
 }
@@ -78,6 +85,6 @@ pub async fn all(client: &Client) -> Result<Vec<License>> {
 /// The licence of one user.
 pub async fn of_user(client: &Client, user: &str) -> Result<License> {
     let path = format!("/users/{}/license", checked_id(user)?);
-    let Single(license) = client.fetch(&Request::get(path)).await?;
+    let license = client.fetch_one(&Request::get(path)).await?;
     Ok(license)
 }

@@ -1,36 +1,39 @@
 //! On-call: who is reached by which escalation policy.
 
 use crate::instants::Timestamp;
-use crate::pagerduty::json::{self, Row};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
 use crate::pagerduty::schedules::Turn;
-use serde::Deserialize;
 
 /// The list. PagerDuty allows 125 requests of it a minute.
 pub const PATH: &str = "/oncalls";
 
 /// One way to be on call: a policy, a level, and a schedule or none.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct OnCall {
-    #[serde(deserialize_with = "json::object")]
     user: Option<Reference>,
-    #[serde(deserialize_with = "json::object")]
     schedule: Option<Reference>,
-    #[serde(deserialize_with = "json::object")]
     escalation_policy: Option<Reference>,
     /// Level of the policy, from 1.
-    #[serde(deserialize_with = "json::count")]
     pub escalation_level: Option<u32>,
-    #[serde(deserialize_with = "json::text")]
     start: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     end: Option<String>,
 }
 
 impl Row for OnCall {
     const MANY: &'static str = "oncalls";
     const ONE: &'static str = "oncall";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            user: json.object("user").map(Reference::read),
+            schedule: json.object("schedule").map(Reference::read),
+            escalation_policy: json.object("escalation_policy").map(Reference::read),
+            escalation_level: json.count("escalation_level"),
+            start: json.text("start"),
+            end: json.text("end"),
+        }
+    }
 }
 
 impl OnCall {

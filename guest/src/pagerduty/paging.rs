@@ -6,6 +6,8 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::pagerduty::client::{Client, Request};
 use crate::pagerduty::json::{Page, Row};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 /// PagerDuty's largest page.
@@ -94,55 +96,78 @@ pub async fn read<T: Row>(
     place: &Place,
     want: usize,
 ) -> Result<Stretch<T>> {
-    let want = u32::try_from(want).unwrap_or(OFFSET_CAP).clamp(1, OFFSET_CAP);
-    let limit = want.min(MAX_LIMIT);
-    let mut at = place.at;
-    let mut stretch = Stretch {
-        rows: Vec::new(),
-        end: None,
-        total: place.total,
+    let mut rows = Vec::new();
+    let mut keep = |request: &Request, answer: &[u8]| {
+        let page: Page<T> = request.read(answer)?;
+        let received = u32::try_from(page.rows.len()).unwrap_or(OFFSET_CAP);
+        rows.extend(page.rows);
+        Ok(Facts {
+            received,
+            more: page.more,
+            total: page.total,
+        })
     };
-    let mut ask_for_total = place.at == 0;
-    loop {
+    let (end, total) = read_pages(client, list, place, want, &mut keep).await?;
+    Ok(Stretch { rows, end, total })
+}
+
+/// What paging must know of a page.
+struct Facts {
+    received: u32,
+    more: bool,
+    total: Option<u32>,
+}
+
+/// Keeps a page's rows.
+type Keep<'k> = &'k mut dyn FnMut(&Request, &[u8]) -> Result<Facts>;
+
+/// `read`, whatever the rows are.
+fn read_pages<'a>(
+    client: &'a Client,
+    list: &'a List<'a>,
+    place: &'a Place,
+    want: usize,
+    keep: Keep<'a>,
+) -> LocalBoxFuture<'a, Result<(Option<End>, Option<u32>)>> {
+    Box::pin(async move {
+        let want = u32::try_from(want).unwrap_or(OFFSET_CAP).clamp(1, OFFSET_CAP);
+        let limit = want.min(MAX_LIMIT);
         let until = place.at.saturating_add(want).min(OFFSET_CAP);
-        if at >= until {
-            if at >= OFFSET_CAP {
-                stretch.end = Some(End::Capped);
-            }
-            return Ok(stretch);
-        }
-        // Without a total nobody knows whether a second page exists.
-        let known = stretch.total.unwrap_or(0).clamp(at + 1, until.max(at + 1));
-        let offsets = (at..known).step_by(limit as usize);
-        let pages = client
-            .all(offsets.map(async |offset| {
+        let mut at = place.at;
+        let mut total = place.total;
+        while at < until {
+            // Without a total nobody knows whether a second page exists.
+            let known = total.unwrap_or(0).clamp(at + 1, until);
+            let is_counted = total.is_some();
+            let pages = (at..known).step_by(limit as usize).map(async |offset| {
                 let limit = limit.min(OFFSET_CAP - offset);
-                let request = list.request(offset, limit, ask_for_total && offset == 0);
-                Ok((limit, client.fetch::<Page<T>>(&request).await?))
-            }))
-            .await?;
-        ask_for_total = false;
-        for (limit, page) in pages {
-            let received = u32::try_from(page.rows.len()).unwrap_or(OFFSET_CAP);
-            stretch.total = page.total.or(stretch.total);
-            stretch.rows.extend(page.rows);
-            at = at.saturating_add(received);
-            if !page.more {
-                stretch.end = Some(End::Complete);
-                return Ok(stretch);
-            }
-            if received == 0 {
-                return Err(Error::invalid_response(format!(
-                    "PagerDuty says that {} goes on, and sends no rows",
-                    list.path
-                )));
-            }
-            if received != limit {
-                // The pages that were fetched along leave a gap.
-                break;
+                let request = list.request(offset, limit, offset == 0 && !is_counted);
+                let answer = client.fetch_bytes(&request).await?;
+                Ok((limit, request, answer))
+            });
+            let mut pages = client.in_window(pages);
+            while let Some(page) = pages.next().await {
+                let (limit, request, answer) = page?;
+                let page = keep(&request, answer.bytes())?;
+                total = page.total.or(total);
+                at = at.saturating_add(page.received);
+                if !page.more {
+                    return Ok((Some(End::Complete), total));
+                }
+                if page.received == 0 {
+                    return Err(Error::invalid_response(format!(
+                        "PagerDuty says that {} goes on, and sends no rows",
+                        list.path
+                    )));
+                }
+                if page.received != limit {
+                    // The pages that are fetched along leave a gap.
+                    break;
+                }
             }
         }
-    }
+        Ok(((at >= OFFSET_CAP).then_some(End::Capped), total))
+    })
 }
 
 /// Reads a list to its end.

@@ -1,24 +1,30 @@
 //! Objects that point at others.
 
-use crate::pagerduty::json;
-use serde::Deserialize;
+use crate::pagerduty::json::Json;
 
 /// A reference, for example of type `user_reference`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Reference {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// What is behind it.
-    #[serde(rename = "type", deserialize_with = "json::text")]
     pub kind: Option<String>,
     /// What people call it.
-    #[serde(deserialize_with = "json::text")]
     pub summary: Option<String>,
     /// Set on the stub that a deleted user leaves behind.
-    #[serde(deserialize_with = "json::text")]
     deleted_at: Option<String>,
+}
+
+impl Reference {
+    /// Picks the fields.
+    pub fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            kind: json.text("type"),
+            summary: json.text("summary"),
+            deleted_at: json.text("deleted_at"),
+        }
+    }
 }
 
 impl Reference {

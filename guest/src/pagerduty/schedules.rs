@@ -4,72 +4,100 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{self, Row, Single};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::List;
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The list.
 pub const PATH: &str = "/schedules";
 
 /// A schedule.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// Its name.
-    #[serde(deserialize_with = "json::text")]
     pub name: Option<String>,
     /// Free text.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
-    #[serde(deserialize_with = "json::list")]
     schedule_layers: Vec<Layer>,
-    #[serde(deserialize_with = "json::object")]
     final_schedule: Option<FinalSchedule>,
 }
 
 impl Row for Schedule {
     const MANY: &'static str = "schedules";
     const ONE: &'static str = "schedule";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            description: json.text("description"),
+            schedule_layers: json.objects("schedule_layers").map(Layer::read).collect(),
+            final_schedule: json.object("final_schedule").map(FinalSchedule::read),
+        }
+    }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Layer {
-    #[serde(deserialize_with = "json::text")]
     end: Option<String>,
-    #[serde(deserialize_with = "json::list")]
     users: Vec<LayerUser>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Layer {
+    fn read(json: &Json) -> Self {
+        Self {
+            end: json.text("end"),
+            users: json.objects("users").map(LayerUser::read).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct LayerUser {
-    #[serde(deserialize_with = "json::object")]
     user: Option<Reference>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl LayerUser {
+    fn read(json: &Json) -> Self {
+        Self {
+            user: json.object("user").map(Reference::read),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct FinalSchedule {
-    #[serde(deserialize_with = "json::list")]
     rendered_schedule_entries: Vec<Entry>,
 }
 
+impl FinalSchedule {
+    fn read(json: &Json) -> Self {
+        Self {
+            rendered_schedule_entries: json.objects("rendered_schedule_entries").map(Entry::read).collect(),
+        }
+    }
+}
+
 /// Somebody's turn.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Entry {
-    #[serde(deserialize_with = "json::object")]
     user: Option<Reference>,
-    #[serde(deserialize_with = "json::text")]
     start: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     end: Option<String>,
+}
+
+impl Entry {
+    /// Picks the fields.
+    pub fn read(json: &Json) -> Self {
+        Self {
+            user: json.object("user").map(Reference::read),
+            start: json.text("start"),
+            end: json.text("end"),
+        }
+    }
 }
 
 /// Somebody is on call.
@@ -125,7 +153,7 @@ pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Tur
         .with("until", &at.plus(1).to_rfc3339())
         // Or else the turns are cut to that one second.
         .with("overflow", "true");
-    let Single::<Schedule>(schedule) = client.fetch(&request).await?;
+    let schedule: Schedule = client.fetch_one(&request).await?;
     let entries = schedule.final_schedule.unwrap_or_default();
     Ok(entries
         .rendered_schedule_entries

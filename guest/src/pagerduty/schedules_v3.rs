@@ -4,87 +4,126 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{self, Row, Single};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::schedules::{Turn, is_open};
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The list. Its rows are bare references.
 pub const PATH: &str = "/v3/schedules";
 
 /// A schedule, or in the list a reference to one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct ScheduleV3 {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
-    #[serde(deserialize_with = "json::text")]
     name: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     summary: Option<String>,
     /// Free text.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
-    #[serde(deserialize_with = "json::list")]
     rotations: Vec<Rotation>,
-    #[serde(deserialize_with = "json::object")]
     final_schedule: Option<FinalSchedule>,
 }
 
 impl Row for ScheduleV3 {
     const MANY: &'static str = "schedules";
     const ONE: &'static str = "schedule";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            summary: json.text("summary"),
+            description: json.text("description"),
+            rotations: json.objects("rotations").map(Rotation::read).collect(),
+            final_schedule: json.object("final_schedule").map(FinalSchedule::read),
+        }
+    }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Rotation {
-    #[serde(deserialize_with = "json::list")]
     events: Vec<Event>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Rotation {
+    fn read(json: &Json) -> Self {
+        Self {
+            events: json.objects("events").map(Event::read).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Event {
-    #[serde(deserialize_with = "json::text")]
     effective_until: Option<String>,
-    #[serde(deserialize_with = "json::object")]
     assignment_strategy: Option<Strategy>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Event {
+    fn read(json: &Json) -> Self {
+        Self {
+            effective_until: json.text("effective_until"),
+            assignment_strategy: json.object("assignment_strategy").map(Strategy::read),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Strategy {
-    #[serde(deserialize_with = "json::list")]
     members: Vec<Member>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Strategy {
+    fn read(json: &Json) -> Self {
+        Self {
+            members: json.objects("members").map(Member::read).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Member {
-    #[serde(rename = "type", deserialize_with = "json::text")]
     kind: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     user_id: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl Member {
+    fn read(json: &Json) -> Self {
+        Self {
+            kind: json.text("type"),
+            user_id: json.text("user_id"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct FinalSchedule {
-    #[serde(deserialize_with = "json::list")]
     computed_shift_assignments: Vec<Assignment>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+impl FinalSchedule {
+    fn read(json: &Json) -> Self {
+        Self {
+            computed_shift_assignments: json.objects("computed_shift_assignments").map(Assignment::read).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Assignment {
-    #[serde(deserialize_with = "json::object")]
     member: Option<Member>,
-    #[serde(deserialize_with = "json::text")]
     start_time: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     end_time: Option<String>,
+}
+
+impl Assignment {
+    fn read(json: &Json) -> Self {
+        Self {
+            member: json.object("member").map(Member::read),
+            start_time: json.text("start_time"),
+            end_time: json.text("end_time"),
+        }
+    }
 }
 
 impl Member {
@@ -120,7 +159,7 @@ impl ScheduleV3 {
 /// One schedule with its rotations. A v2 schedule's id gets a 400.
 pub async fn get(client: &Client, id: &str) -> Result<ScheduleV3> {
     let path = format!("/v3/schedules/{}", checked_id(id)?);
-    let Single(schedule) = client.fetch(&Request::get(path)).await?;
+    let schedule = client.fetch_one(&Request::get(path)).await?;
     Ok(schedule)
 }
 
@@ -131,7 +170,7 @@ pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Tur
         .with("until", &at.plus(1).to_rfc3339())
         .with("overflow", "true")
         .with("include[]", "final_schedule");
-    let Single::<ScheduleV3>(schedule) = client.fetch(&request).await?;
+    let schedule: ScheduleV3 = client.fetch_one(&request).await?;
     let shifts = schedule.final_schedule.unwrap_or_default();
     Ok(shifts
         .computed_shift_assignments

@@ -3,35 +3,44 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{self, Page, Row};
-use serde::Deserialize;
+use crate::pagerduty::json::{Json, Row};
 
 /// A user has a handful; a list that goes on for so many pages is a loop.
 const MAX_PAGES: usize = 50;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 struct Trace {
-    #[serde(deserialize_with = "json::text")]
     created_at: Option<String>,
-    #[serde(deserialize_with = "json::text")]
     delegation_type: Option<String>,
     /// The specification's example has this where its schema has the other.
-    #[serde(rename = "type", deserialize_with = "json::text")]
     kind: Option<String>,
 }
 
 impl Row for Trace {
     const MANY: &'static str = "user_sessions";
     const ONE: &'static str = "user_session";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            created_at: json.text("created_at"),
+            delegation_type: json.text("delegation_type"),
+            kind: json.text("type"),
+        }
+    }
 }
 
-#[derive(Deserialize)]
 struct Delegations {
-    #[serde(deserialize_with = "json::list")]
     oauth_delegations: Vec<Trace>,
-    #[serde(default, deserialize_with = "json::text")]
     next_cursor: Option<String>,
+}
+
+impl Delegations {
+    fn read(json: &Json) -> Self {
+        Self {
+            oauth_delegations: json.objects("oauth_delegations").map(Trace::read).collect(),
+            next_cursor: json.text("next_cursor"),
+        }
+    }
 }
 
 /// When a user last got a delegation for the web or the mobile app. Revoked
@@ -68,7 +77,7 @@ pub async fn last_delegation(client: &Client, user: &str) -> Result<Option<Times
 /// out has none.
 pub async fn last_session(client: &Client, user: &str) -> Result<Option<Timestamp>> {
     let path = format!("/users/{}/sessions", checked_id(user)?);
-    let page: Page<Trace> = client.fetch(&Request::get(path)).await?;
+    let page = client.fetch_page::<Trace>(&Request::get(path)).await?;
     Ok(page.rows.iter().flatten().filter_map(Trace::at).max())
 }
 

@@ -2,49 +2,56 @@
 
 use crate::errors::Result;
 use crate::pagerduty::client::{Client, vendor_id};
-use crate::pagerduty::json::{self, Row};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::{self, List, Place, Stretch};
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 
 /// The list.
 pub const PATH: &str = "/teams";
 
 /// A team.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Team {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// Its name.
-    #[serde(deserialize_with = "json::text")]
     pub name: Option<String>,
     /// Free text.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
 }
 
 impl Row for Team {
     const MANY: &'static str = "teams";
     const ONE: &'static str = "team";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            description: json.text("description"),
+        }
+    }
 }
 
 /// A user's place on a team.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct Member {
     /// Who.
-    #[serde(deserialize_with = "json::object")]
     pub user: Option<Reference>,
     /// `manager`, `responder` or `observer`.
-    #[serde(deserialize_with = "json::text")]
     pub role: Option<String>,
 }
 
 impl Row for Member {
     const MANY: &'static str = "members";
     const ONE: &'static str = "member";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            user: json.object("user").map(Reference::read),
+            role: json.text("role"),
+        }
+    }
 }
 
 /// Some of a team's members.

@@ -2,60 +2,63 @@
 
 use crate::errors::Result;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{self, Row, Single};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
-use serde::Deserialize;
 
 /// The list.
 pub const PATH: &str = "/users";
 
 /// A user. PagerDuty lists those that can sign in; deleted ones are gone.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct User {
     /// Vendor identifier; empty if there was none.
-    #[serde(deserialize_with = "json::id")]
     pub id: String,
     /// Full name.
-    #[serde(deserialize_with = "json::text")]
     pub name: Option<String>,
     /// As the user or the single sign-on spelled it.
-    #[serde(deserialize_with = "json::text")]
     pub email: Option<String>,
     /// The API's word for the base role.
-    #[serde(deserialize_with = "json::text")]
     pub role: Option<String>,
     /// Whether an invitation has not been answered yet.
-    #[serde(deserialize_with = "json::flag")]
     pub invitation_sent: Option<bool>,
     /// Job title.
-    #[serde(deserialize_with = "json::text")]
     pub job_title: Option<String>,
     /// Name of the time zone.
-    #[serde(deserialize_with = "json::text")]
     pub time_zone: Option<String>,
     /// Free text.
-    #[serde(deserialize_with = "json::text")]
     pub description: Option<String>,
     /// Language, for example `en-US`. Not documented.
-    #[serde(deserialize_with = "json::text")]
     pub locale: Option<String>,
     /// Whether the user takes a paid seat. Not documented.
-    #[serde(deserialize_with = "json::flag")]
     pub billed: Option<bool>,
     /// Whether single sign-on made the user.
-    #[serde(deserialize_with = "json::flag")]
     pub created_via_sso: Option<bool>,
     /// Teams that the user is on.
-    #[serde(deserialize_with = "json::list")]
     pub teams: Vec<Reference>,
-    #[serde(deserialize_with = "json::text")]
     html_url: Option<String>,
 }
 
 impl Row for User {
     const MANY: &'static str = "users";
     const ONE: &'static str = "user";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            name: json.text("name"),
+            email: json.text("email"),
+            role: json.text("role"),
+            invitation_sent: json.flag("invitation_sent"),
+            job_title: json.text("job_title"),
+            time_zone: json.text("time_zone"),
+            description: json.text("description"),
+            locale: json.text("locale"),
+            billed: json.flag("billed"),
+            created_via_sso: json.flag("created_via_sso"),
+            teams: json.objects("teams").map(Reference::read).collect(),
+            html_url: json.text("html_url"),
+        }
+    }
 }
 
 impl User {
@@ -76,20 +79,20 @@ impl User {
 /// One user.
 pub async fn get(client: &Client, id: &str) -> Result<User> {
     let path = format!("/users/{}", checked_id(id)?);
-    let Single(user) = client.fetch(&Request::get(path)).await?;
+    let user = client.fetch_one(&Request::get(path)).await?;
     Ok(user)
 }
 
 /// The user behind the credential. An account-level key has none and gets a
 /// 400.
 pub async fn me(client: &Client) -> Result<User> {
-    let Single(user) = client.fetch(&Request::get("/users/me")).await?;
+    let user = client.fetch_one(&Request::get("/users/me")).await?;
     Ok(user)
 }
 
 /// Any user, which there is in every tenant, and how many there are.
 pub async fn first(client: &Client) -> Result<(Option<User>, Option<u32>)> {
     let request = Request::get(PATH).with("limit", "1").with("total", "true");
-    let page: json::Page<User> = client.fetch(&request).await?;
+    let page = client.fetch_page::<User>(&request).await?;
     Ok((page.rows.into_iter().flatten().next(), page.total))
 }

@@ -229,7 +229,7 @@ macro_rules! calls {
                     }
                     let input = json!({ $(stringify!($name): to_json(&$name)),* });
                     $(let $name = $name.to_owned();)*
-                    self.run($function, input, |store, prepared| {
+                    self.run($function, input, move |store, prepared| {
                         Box::pin(async move {
                             let instance = prepared.pre.instantiate_async(&mut *store).await?;
                             let indices = interface(&prepared.indices.$interface)?;
@@ -387,7 +387,7 @@ impl Tenant {
             return Err(self.unknown(function));
         };
         let value = self
-            .run(function, input.clone(), |store, prepared| {
+            .run(function, input.clone(), move |store, prepared| {
                 Box::pin(async move {
                     let instance = prepared.pre.instantiate_async(&mut *store).await?;
                     let function = instance

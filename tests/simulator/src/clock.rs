@@ -49,5 +49,7 @@ impl Clock {
 /// Locks, also after a panic elsewhere: a half-done change is better than a
 /// simulator that answers nothing any more.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

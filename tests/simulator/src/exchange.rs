@@ -58,7 +58,11 @@ pub(crate) fn safe_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
             let value = if name == http::header::AUTHORIZATION {
-                value.split_whitespace().next().unwrap_or_default().to_owned()
+                value
+                    .split_whitespace()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
             } else {
                 value.into_owned()
             };

@@ -118,7 +118,11 @@ struct Armed {
 impl Faults {
     /// Adds a fault behind those already there.
     pub fn add(&self, fault: Fault) {
-        lock(&self.armed).push(Armed { fault, seen: 0, used: 0 });
+        lock(&self.armed).push(Armed {
+            fault,
+            seen: 0,
+            used: 0,
+        });
     }
 
     /// Removes all faults.
@@ -156,10 +160,13 @@ impl Match {
             .method
             .as_deref()
             .is_none_or(|m| m == "*" || m.eq_ignore_ascii_case(method));
-        let path_fits = self.path.as_deref().is_none_or(|p| match p.strip_suffix('*') {
-            Some(prefix) => path.starts_with(prefix),
-            None => p == path,
-        });
+        let path_fits = self
+            .path
+            .as_deref()
+            .is_none_or(|p| match p.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => p == path,
+            });
         method_fits && path_fits
     }
 }
@@ -173,7 +180,8 @@ pub struct FaultError {
     hint: &'static str,
 }
 
-const FORM: &str = "write `METHOD PATH EFFECT [NAME=VALUE]…`, for example `GET /users* status=503 times=2`";
+const FORM: &str =
+    "write `METHOD PATH EFFECT [NAME=VALUE]…`, for example `GET /users* status=503 times=2`";
 const EFFECTS: &str = "effects are status=CODE, rate-limited, latency=DURATION, reset, \
     reset-after-applied, status-after-applied=CODE, truncated, body=TEXT, slow";
 
@@ -181,7 +189,11 @@ impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        let refuse = |reason: String, hint| FaultError { fault: text.to_owned(), reason, hint };
+        let refuse = |reason: String, hint| FaultError {
+            fault: text.to_owned(),
+            reason,
+            hint,
+        };
         let mut words = text.split_whitespace();
         let (Some(method), Some(path), Some(effect)) = (words.next(), words.next(), words.next())
         else {
@@ -191,7 +203,10 @@ impl FromStr for Fault {
             return Err(refuse(format!("`{method}` is not an HTTP method"), FORM));
         }
         if path != "*" && !path.starts_with('/') {
-            return Err(refuse(format!("the path `{path}` does not start with `/`"), FORM));
+            return Err(refuse(
+                format!("the path `{path}` does not start with `/`"),
+                FORM,
+            ));
         }
         let mut options = Options::default();
         for word in words {
@@ -206,7 +221,10 @@ impl FromStr for Fault {
             .effect(effect)
             .map_err(|reason| refuse(reason, EFFECTS))?;
         if let Some(name) = options.misplaced(needs) {
-            return Err(refuse(format!("`{name}` does not belong to this effect"), FORM));
+            return Err(refuse(
+                format!("`{name}` does not belong to this effect"),
+                FORM,
+            ));
         }
         Ok(Self {
             when: Match {
@@ -268,7 +286,10 @@ impl Options {
             ("truncated", None) => Effect::Truncated,
             ("body", Some(value)) => {
                 let body = Effect::Body {
-                    content_type: self.content_type.clone().unwrap_or_else(|| "text/html".to_owned()),
+                    content_type: self
+                        .content_type
+                        .clone()
+                        .unwrap_or_else(|| "text/html".to_owned()),
                     body: Bytes::from(value.replace('_', " ")),
                     status: self.code.unwrap_or(200),
                 };
@@ -316,8 +337,14 @@ fn status(value: &str) -> Result<u16, String> {
 fn duration(value: &str) -> Result<Duration, String> {
     let wrong = || format!("`{value}` is not a duration such as `250ms` or `3s`");
     if let Some(millis) = value.strip_suffix("ms") {
-        return millis.parse().map(Duration::from_millis).map_err(|_| wrong());
+        return millis
+            .parse()
+            .map(Duration::from_millis)
+            .map_err(|_| wrong());
     }
     let seconds = value.strip_suffix('s').ok_or_else(wrong)?;
-    seconds.parse().map(Duration::from_secs).map_err(|_| wrong())
+    seconds
+        .parse()
+        .map(Duration::from_secs)
+        .map_err(|_| wrong())
 }

@@ -12,11 +12,11 @@
 //! # Ok(()) }
 //! ```
 
+mod api;
 mod clock;
 mod config;
 mod exchange;
 mod faults;
-mod api;
 mod limits;
 mod listen;
 mod oauth;
@@ -27,10 +27,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use api::{TOKENS, Tokens};
 pub use config::{Config, Plan, Region, Search};
 pub use exchange::Exchange;
 pub use faults::{Effect, Fault, FaultError, Faults, Match};
-pub use api::{TOKENS, Tokens};
 pub use listen::Listening;
 pub use oauth::{OAUTH_CLIENT, OauthClient};
 pub use tls::{Certificate, Error};
@@ -51,7 +51,9 @@ impl Simulator {
     /// Generates an account.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { service: Arc::new(api::Service::new(config)) }
+        Self {
+            service: Arc::new(api::Service::new(config)),
+        }
     }
 
     /// The HTTP service. Faults that drop the connection only do so on the

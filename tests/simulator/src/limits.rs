@@ -61,9 +61,15 @@ fn take_one(
 ) -> Allowance {
     let window = windows
         .entry((credential.to_owned(), operation))
-        .or_insert(Window { since: elapsed, used: 0 });
+        .or_insert(Window {
+            since: elapsed,
+            used: 0,
+        });
     if elapsed.saturating_sub(window.since) >= WINDOW {
-        *window = Window { since: elapsed, used: 0 };
+        *window = Window {
+            since: elapsed,
+            used: 0,
+        };
     }
     let exceeded = window.used >= limit;
     if !exceeded {

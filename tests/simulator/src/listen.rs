@@ -108,7 +108,12 @@ pub(crate) async fn listen(
             });
         }
     });
-    Ok(Listening { addr, tls, stop, task: Some(task) })
+    Ok(Listening {
+        addr,
+        tls,
+        stop,
+        task: Some(task),
+    })
 }
 
 async fn serve<S>(stream: S, router: Router, mut stopped: watch::Receiver<bool>)
@@ -123,7 +128,10 @@ where
             // An error here makes hyper drop the connection (HTTP/1) or reset
             // the stream (HTTP/2) without an answer.
             if response.extensions().get::<DropConnection>().is_some() {
-                return Err(io::Error::new(io::ErrorKind::ConnectionReset, "simulated reset"));
+                return Err(io::Error::new(
+                    io::ErrorKind::ConnectionReset,
+                    "simulated reset",
+                ));
             }
             Ok(response)
         }

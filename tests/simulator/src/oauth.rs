@@ -21,8 +21,10 @@ pub struct OauthClient {
 }
 
 /// The OAuth client of every simulated account.
-pub const OAUTH_CLIENT: OauthClient =
-    OauthClient { id: "simulated-client", secret: "simulated-client-secret" };
+pub const OAUTH_CLIENT: OauthClient = OauthClient {
+    id: "simulated-client",
+    secret: "simulated-client-secret",
+};
 
 /// A code is valid for half a minute.
 const CODE_SECONDS: i64 = 30;
@@ -33,8 +35,17 @@ const APP_TOKEN_SECONDS: i64 = 86_400;
 
 /// Resources with `.read` and `.write` scopes.
 const RESOURCES: [&str; 11] = [
-    "users", "licenses", "teams", "schedules", "oncalls", "escalation_policies", "incidents",
-    "abilities", "services", "oauth_delegations", "audit_records",
+    "users",
+    "licenses",
+    "teams",
+    "schedules",
+    "oncalls",
+    "escalation_policies",
+    "incidents",
+    "abilities",
+    "services",
+    "oauth_delegations",
+    "audit_records",
 ];
 
 /// What the identity service has issued.
@@ -103,7 +114,11 @@ pub(crate) fn answer(
 /// The user always agrees; the browser goes back with a code.
 fn authorize(request: &Incoming, grants: &mut Grants, now: Timestamp) -> Answer {
     let param = |name: &str| {
-        request.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        request
+            .query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     };
     if param("client_id") != Some(OAUTH_CLIENT.id) {
         return Err(refuse(401, "invalid_client", "The client is unknown"));
@@ -131,34 +146,59 @@ fn authorize(request: &Incoming, grants: &mut Grants, now: Timestamp) -> Answer 
         outcome.push(("state", state.to_owned()));
     }
     redirect.query_pairs_mut().extend_pairs(outcome);
-    Ok(Reply { status: 302, body: None, location: Some(redirect.into()) })
+    Ok(Reply {
+        status: 302,
+        body: None,
+        location: Some(redirect.into()),
+    })
 }
 
 /// The known scopes of a request. Unknown ones are dropped without an error.
 fn granted(scope: &str) -> Vec<String> {
     let known = |scope: &str| {
-        let resource = scope.rsplit_once('.').filter(|(_, access)| matches!(*access, "read" | "write"));
-        matches!(scope, "read" | "write" | "users:sessions.read" | "users:sessions.write" | "analytics.write")
-            || resource.is_some_and(|(resource, _)| RESOURCES.contains(&resource))
+        let resource = scope
+            .rsplit_once('.')
+            .filter(|(_, access)| matches!(*access, "read" | "write"));
+        matches!(
+            scope,
+            "read" | "write" | "users:sessions.read" | "users:sessions.write" | "analytics.write"
+        ) || resource.is_some_and(|(resource, _)| RESOURCES.contains(&resource))
     };
     let asked = scope.split_whitespace().filter(|scope| known(scope));
-    ["openid"].into_iter().chain(asked).map(str::to_owned).collect()
+    ["openid"]
+        .into_iter()
+        .chain(asked)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn token(request: &Incoming, grants: &mut Grants, account: &Account, now: Timestamp) -> Answer {
-    let form: HashMap<String, String> =
-        url::form_urlencoded::parse(&request.body).into_owned().collect();
+    let form: HashMap<String, String> = url::form_urlencoded::parse(&request.body)
+        .into_owned()
+        .collect();
     let content_type = request.headers.get(http::header::CONTENT_TYPE);
     let is_form = content_type
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
     if !is_form {
-        return Err(refuse(400, "invalid_request", "The body must be form-urlencoded"));
+        return Err(refuse(
+            400,
+            "invalid_request",
+            "The body must be form-urlencoded",
+        ));
     }
-    let field = |name: &str| form.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let field = |name: &str| {
+        form.get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    };
     let secret_fits = field("client_secret").is_none_or(|secret| secret == OAUTH_CLIENT.secret);
     if field("client_id") != Some(OAUTH_CLIENT.id) || !secret_fits {
-        return Err(refuse(401, "invalid_client", "Client authentication failed"));
+        return Err(refuse(
+            401,
+            "invalid_client",
+            "Client authentication failed",
+        ));
     }
     let confidential = field("client_secret").is_some();
     match field("grant_type") {
@@ -178,17 +218,23 @@ fn token(request: &Incoming, grants: &mut Grants, account: &Account, now: Timest
             // Each refresh token works once: the reply has the next one.
             let refresh = field("refresh_token").and_then(|token| grants.refresh.remove(token));
             let refresh = refresh.filter(|refresh| refresh.until > now);
-            let refresh =
-                refresh.ok_or_else(|| refuse(400, "invalid_grant", "The refresh token is invalid"))?;
+            let refresh = refresh
+                .ok_or_else(|| refuse(400, "invalid_grant", "The refresh token is invalid"))?;
             Ok(user_token(grants, account, refresh.scopes, now))
         }
         Some("client_credentials") if confidential => {
             app_token(grants, account, field("scope").unwrap_or_default(), now)
         }
-        Some("client_credentials") => {
-            Err(refuse(401, "invalid_client", "Client authentication failed"))
-        }
-        _ => Err(refuse(400, "unsupported_grant_type", "The grant type is not supported")),
+        Some("client_credentials") => Err(refuse(
+            401,
+            "invalid_client",
+            "Client authentication failed",
+        )),
+        _ => Err(refuse(
+            400,
+            "unsupported_grant_type",
+            "The grant type is not supported",
+        )),
     }
 }
 
@@ -202,13 +248,25 @@ fn verified(challenge: Option<&str>, verifier: Option<&str>) -> bool {
     }
 }
 
-fn user_token(grants: &mut Grants, account: &Account, scopes: Vec<String>, now: Timestamp) -> Reply {
+fn user_token(
+    grants: &mut Grants,
+    account: &Account,
+    scopes: Vec<String>,
+    now: Timestamp,
+) -> Reply {
     let (access, refresh) = (grants.token('0'), grants.token('1'));
     let until = shift(now, USER_TOKEN_SECONDS);
-    let held = Access { scopes: scopes.clone(), acts_as_user: true, until };
+    let held = Access {
+        scopes: scopes.clone(),
+        acts_as_user: true,
+        until,
+    };
     grants.access.insert(access.clone(), held);
     let scope = scopes.join(" ");
-    let kept = Refresh { scopes, until: shift(now, REFRESH_SECONDS) };
+    let kept = Refresh {
+        scopes,
+        until: shift(now, REFRESH_SECONDS),
+    };
     grants.refresh.insert(refresh.clone(), kept);
     Reply::ok(json!({
         "client_info": "prefix_legacy_app", "id_token": id_token(account, now),
@@ -222,11 +280,19 @@ fn app_token(grants: &mut Grants, account: &Account, scope: &str, now: Timestamp
     let config = &account.config;
     let own = format!("as_account-{}.{}", config.region.name(), config.subdomain);
     if !scope.split_whitespace().any(|scope| scope == own) {
-        return Err(refuse(400, "invalid_scope", "The account scope is missing or wrong"));
+        return Err(refuse(
+            400,
+            "invalid_scope",
+            "The account scope is missing or wrong",
+        ));
     }
     let scopes: Vec<String> = [own]
         .into_iter()
-        .chain(granted(scope).into_iter().filter(|scope| scope.contains('.')))
+        .chain(
+            granted(scope)
+                .into_iter()
+                .filter(|scope| scope.contains('.')),
+        )
         .collect();
     let access = grants.token('0');
     let reply = json!({
@@ -234,7 +300,14 @@ fn app_token(grants: &mut Grants, account: &Account, scope: &str, now: Timestamp
         "expires_in": APP_TOKEN_SECONDS,
     });
     let until = shift(now, APP_TOKEN_SECONDS);
-    grants.access.insert(access, Access { scopes, acts_as_user: false, until });
+    grants.access.insert(
+        access,
+        Access {
+            scopes,
+            acts_as_user: false,
+            until,
+        },
+    );
     Ok(Reply::ok(reply))
 }
 
@@ -254,5 +327,8 @@ fn id_token(account: &Account, now: Timestamp) -> String {
 }
 
 fn refuse(status: u16, error: &str, description: &str) -> Refusal {
-    Refusal { status, body: json!({"error": error, "error_description": description}) }
+    Refusal {
+        status,
+        body: json!({"error": error, "error_description": description}),
+    }
 }

@@ -6,9 +6,9 @@ use crate::iga::connector::types::Notice;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::json::Row;
 use crate::pagerduty::paging::{self, End, List, Place};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use std::pin::pin;
 
 /// A place in a list of lists. Part of page tokens.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -127,52 +127,67 @@ impl<'c, T> Outline<'c, T> {
         F: Future<Output = Result<Parts<T>>>,
     {
         // A row comes to one item or more, mostly.
-        let rows_wanted = self.room().min(100);
-        let stretch = paging::read::<R>(self.client, list, &at.place, rows_wanted).await?;
+        let wanted = self.room().min(100);
+        let stretch = paging::read::<R>(self.client, list, &at.place, wanted).await?;
         at.place.total = stretch.total;
-        let end = stretch.end;
-        let skip = at.skip;
-        let mut left = stretch.rows.len();
-        let expansions = stretch.rows.into_iter().enumerate().map(async |(index, row)| {
-            let skip = if index == 0 { skip } else { 0 };
-            let parts = match &row {
-                Some(known) => expand(known.clone(), skip).await?,
-                None => Parts::all([], 0),
-            };
-            Ok((row, parts))
+        let expand = &expand;
+        let rows = stretch.rows.iter().map(|row| -> Expand<'_, T> {
+            Box::new(move |skip| match row {
+                Some(row) => Box::pin(expand(row.clone(), skip)),
+                None => Box::pin(async { Ok(Parts::all([], 0)) }),
+            })
         });
-        let window = self.client.settings().concurrency;
-        let mut expansions = pin!(stream::iter(expansions).buffered(window));
-        while let Some(expansion) = expansions.next().await {
-            let (row, mut expansion) = expansion?;
-            loop {
-                for part in expansion.parts {
-                    if self.room() == 0 {
-                        return Ok(false);
-                    }
-                    at.skip += 1;
-                    self.items.extend(part);
-                }
-                match &row {
-                    Some(_) if expansion.more && self.room() == 0 => return Ok(false),
-                    Some(row) if expansion.more => {
-                        expansion = expand(row.clone(), at.skip).await?;
-                    }
-                    _ => break,
-                }
-            }
-            at.place.at += 1;
-            at.skip = 0;
-            left -= 1;
-            if self.is_done() {
-                break;
-            }
-        }
-        match end {
-            _ if left > 0 => Ok(false),
+        self.add_expanded(rows.collect(), at).await.and_then(|all| match stretch.end {
+            _ if !all => Ok(false),
             None => Ok(false),
             Some(End::Complete) => Ok(true),
             Some(End::Capped) => Err(paging::capped(list.path)),
-        }
+        })
+    }
+
+    /// `add_rows`, whatever the rows are. Returns whether it took all of them.
+    fn add_expanded<'a>(
+        &'a mut self,
+        rows: Vec<Expand<'a, T>>,
+        at: &'a mut Position,
+    ) -> LocalBoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let mut left = rows.len();
+            let skip = at.skip;
+            let expansions = rows.iter().enumerate().map(async |(index, expand)| {
+                let parts = expand(if index == 0 { skip } else { 0 }).await?;
+                Ok((expand, parts))
+            });
+            let mut expansions = self.client.in_window(expansions);
+            while let Some(expansion) = expansions.next().await {
+                let (expand, mut expansion) = expansion?;
+                loop {
+                    for part in expansion.parts {
+                        if self.room() == 0 {
+                            return Ok(false);
+                        }
+                        at.skip += 1;
+                        self.items.extend(part);
+                    }
+                    if !expansion.more {
+                        break;
+                    }
+                    if self.room() == 0 {
+                        return Ok(false);
+                    }
+                    expansion = expand(at.skip).await?;
+                }
+                at.place.at += 1;
+                at.skip = 0;
+                left -= 1;
+                if self.is_done() {
+                    break;
+                }
+            }
+            Ok(left == 0)
+        })
     }
 }
+
+/// Makes parts of a row, from a given one on.
+type Expand<'a, T> = Box<dyn Fn(u32) -> LocalBoxFuture<'a, Result<Parts<T>>> + 'a>;

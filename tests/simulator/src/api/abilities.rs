@@ -26,8 +26,11 @@ fn known(account: &Account) -> [(&'static str, bool); 13] {
 }
 
 pub(super) fn list(account: &Account) -> Reply {
-    let held: Vec<&str> =
-        known(account).into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+    let held: Vec<&str> = known(account)
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(name, _)| name)
+        .collect();
     Reply::ok(json!({"abilities": held}))
 }
 

@@ -30,22 +30,45 @@ pub(super) fn users(account: &mut Account, call: &Call) -> Answer {
     let duties = Duties::count(account);
     // A row is a user within a team; a user without teams has one row.
     let mut rows = places.into_iter().flat_map(|place| {
-        let user = order.user_ids.get(place).and_then(|id| account.users.get(id));
-        user.filter(|user| query.covers(user)).map_or_else(Vec::new, |user| {
-            let teams: Vec<Option<&str>> = match user.teams.as_slice() {
-                [] => vec![None],
-                teams => teams.iter().map(|t| Some(t.as_str())).collect(),
-            };
-            teams.into_iter().enumerate().map(|(n, team)| (place, n, user, team)).collect()
-        })
+        let user = order
+            .user_ids
+            .get(place)
+            .and_then(|id| account.users.get(id));
+        user.filter(|user| query.covers(user))
+            .map_or_else(Vec::new, |user| {
+                let teams: Vec<Option<&str>> = match user.teams.as_slice() {
+                    [] => vec![None],
+                    teams => teams.iter().map(|t| Some(t.as_str())).collect(),
+                };
+                teams
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, team)| (place, n, user, team))
+                    .collect()
+            })
     });
-    let mut rows: Box<dyn Iterator<Item = (usize, usize, &User, Option<&str>)>> = match query.after {
+    let mut rows: Box<dyn Iterator<Item = (usize, usize, &User, Option<&str>)>> = match query.after
+    {
         None => Box::new(rows.by_ref()),
         Some(after) => {
             let descending = query.descending;
             Box::new(rows.by_ref().skip_while(move |(place, team, ..)| {
-                let here = (if descending { usize::MAX - place } else { *place }, *team);
-                let there = (if descending { usize::MAX - after.0 } else { after.0 }, after.1);
+                let here = (
+                    if descending {
+                        usize::MAX - place
+                    } else {
+                        *place
+                    },
+                    *team,
+                );
+                let there = (
+                    if descending {
+                        usize::MAX - after.0
+                    } else {
+                        after.0
+                    },
+                    after.1,
+                );
                 here <= there
             }))
         }
@@ -86,7 +109,10 @@ impl<'a> Query<'a> {
         let filters = &body["filters"];
         let list = |name: &str| {
             filters.get(name).and_then(Value::as_array).map(|values| {
-                values.iter().filter_map(Value::as_str).collect::<HashSet<&str>>()
+                values
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .collect::<HashSet<&str>>()
             })
         };
         let at = |name: &str| {
@@ -106,7 +132,15 @@ impl<'a> Query<'a> {
                 .ok_or_else(|| Refusal::invalid("limit must be between 1 and 1000"))?,
         };
         let order_by = text(body, "order_by").unwrap_or("name");
-        if !["name", "user_name", "email", "created_at", "last_sign_in_at"].contains(&order_by) {
+        if ![
+            "name",
+            "user_name",
+            "email",
+            "created_at",
+            "last_sign_in_at",
+        ]
+        .contains(&order_by)
+        {
             return Err(Refusal::invalid("order_by is invalid"));
         }
         let descending = match text(body, "order") {
@@ -120,13 +154,16 @@ impl<'a> Query<'a> {
             })
             .transpose()?;
         Ok(Self {
-            filters: if filters.is_object() { filters.clone() } else { json!({}) },
+            filters: if filters.is_object() {
+                filters.clone()
+            } else {
+                json!({})
+            },
             user_ids: list("user_ids"),
             team_ids: list("team_ids"),
             roles: list("role_ids"),
             created: (at("created_at_start")?, at("created_at_end")?),
-            zone: TimeZone::get(zone_name)
-                .map_err(|_| Refusal::invalid("time_zone is invalid"))?,
+            zone: TimeZone::get(zone_name).map_err(|_| Refusal::invalid("time_zone is invalid"))?,
             zone_name,
             descending,
             order_by,
@@ -137,12 +174,12 @@ impl<'a> Query<'a> {
 
     fn covers(&self, user: &User) -> bool {
         let has = |set: &Option<HashSet<&str>>, value: &str| {
-            set.as_ref().is_none_or(|set| set.is_empty() || set.contains(value))
+            set.as_ref()
+                .is_none_or(|set| set.is_empty() || set.contains(value))
         };
-        let in_team = self
-            .team_ids
-            .as_ref()
-            .is_none_or(|set| set.is_empty() || user.teams.iter().any(|t| set.contains(t.as_str())));
+        let in_team = self.team_ids.as_ref().is_none_or(|set| {
+            set.is_empty() || user.teams.iter().any(|t| set.contains(t.as_str()))
+        });
         has(&self.user_ids, &user.id)
             && has(&self.roles, user.role.name())
             && in_team
@@ -178,8 +215,11 @@ fn order(account: &mut Account, order_by: &str) {
         _ => users.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id))),
     }
     let user_ids = users.into_iter().map(|user| user.id.clone()).collect();
-    account.analytics_order =
-        Some(AnalyticsOrder { version, order_by: order_by.to_owned(), user_ids });
+    account.analytics_order = Some(AnalyticsOrder {
+        version,
+        order_by: order_by.to_owned(),
+        user_ids,
+    });
 }
 
 /// How many schedules and escalation policies each user is on.
@@ -209,7 +249,10 @@ impl<'a> Duties<'a> {
                 *policies.entry(user).or_default() += 1;
             }
         }
-        Self { schedules, policies }
+        Self {
+            schedules,
+            policies,
+        }
     }
 }
 
@@ -221,10 +264,18 @@ fn render(
     zone: &TimeZone,
 ) -> Value {
     // No offset: the reply says which zone the times are in.
-    let wall = |at: Timestamp| zone.to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let wall = |at: Timestamp| {
+        zone.to_datetime(at)
+            .strftime("%Y-%m-%dT%H:%M:%S")
+            .to_string()
+    };
     let schedules = duties.schedules.get(user.id.as_str()).copied().unwrap_or(0);
     let policies = duties.policies.get(user.id.as_str()).copied().unwrap_or(0);
-    let channels: &[&str] = if user.has_mobile() { &["email", "push"] } else { &["email"] };
+    let channels: &[&str] = if user.has_mobile() {
+        &["email", "push"]
+    } else {
+        &["email"]
+    };
     json!({
         "id": user.id, "user_name": user.name, "email": user.email, "account_id": 1454,
         "description": user.description, "time_zone": user.time_zone, "role": user.role.name(),

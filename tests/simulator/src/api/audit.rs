@@ -25,8 +25,12 @@ pub(super) fn all(account: &Account, call: &Call) -> Answer {
         let actor = record.actor.as_ref();
         (types.is_empty() || types.contains(&kind))
             && (actions.is_empty() || actions.contains(&record.action))
-            && call.param("actor_id").is_none_or(|id| actor.is_some_and(|a| a.id == id))
-            && call.param("actor_type").is_none_or(|t| actor.map_or("api_key_reference", |a| a.kind) == t)
+            && call
+                .param("actor_id")
+                .is_none_or(|id| actor.is_some_and(|a| a.id == id))
+            && call
+                .param("actor_type")
+                .is_none_or(|t| actor.map_or("api_key_reference", |a| a.kind) == t)
             && call.param("method_type").is_none_or(|t| record.method == t)
             && call
                 .param("method_truncated_token")
@@ -90,7 +94,10 @@ fn records(account: &Account, call: &Call, filter: impl Fn(&AuditRecord) -> bool
         (Some((at, _)), Some(_)) => Some(BASE64.encode(at.to_string())),
         _ => None,
     };
-    let rows: Vec<Value> = page.into_iter().map(|(_, record)| render(account, record)).collect();
+    let rows: Vec<Value> = page
+        .into_iter()
+        .map(|(_, record)| render(account, record))
+        .collect();
     Ok(Reply::ok(json!({
         "records": rows, "limit": limit, "next_cursor": next,
         "response_metadata": {"messages": []},
@@ -116,7 +123,9 @@ fn render(account: &Account, record: &AuditRecord) -> Value {
         .iter()
         .map(|change| {
             let list = |all: &[crate::state::audit::Resource]| -> Vec<Value> {
-                all.iter().map(|one| references::resource(account, one)).collect()
+                all.iter()
+                    .map(|one| references::resource(account, one))
+                    .collect()
             };
             json!({
                 "name": change.name, "added": list(&change.added),

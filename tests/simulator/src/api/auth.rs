@@ -51,7 +51,10 @@ pub(crate) fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
     // A token of one region is unknown in the other.
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let host = headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("");
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
     if host == account.config.region.other().api_host() {
         return Err(Refusal::unauthorized());
@@ -60,7 +63,9 @@ pub(crate) fn authenticate(
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| {
-            value.strip_prefix("Token token=").or_else(|| value.strip_prefix("Bearer "))
+            value
+                .strip_prefix("Token token=")
+                .or_else(|| value.strip_prefix("Bearer "))
         })
         .ok_or_else(Refusal::unauthorized)?;
     let key = |user: Option<String>, admin, read_only| Caller {
@@ -86,7 +91,9 @@ pub(crate) fn authenticate(
         }
         c => {
             let grant = grants.access(c, now).ok_or_else(Refusal::unauthorized)?;
-            let user = grant.acts_as_user.then(|| account.owner().map(|o| o.id.clone()));
+            let user = grant
+                .acts_as_user
+                .then(|| account.owner().map(|o| o.id.clone()));
             Caller {
                 scopes: Some(grant.scopes.clone()),
                 ..key(user.flatten(), true, false)
@@ -103,9 +110,9 @@ impl Caller {
         if let (Some(scopes), Some(required)) = (&self.scopes, required_scope(method, segments)) {
             let classic = if write { "write" } else { "read" };
             // `write` of Classic OAuth includes reading.
-            let granted = scopes.iter().any(|scope| {
-                *scope == required || scope == classic || scope == "write"
-            });
+            let granted = scopes
+                .iter()
+                .any(|scope| *scope == required || scope == classic || scope == "write");
             if !granted {
                 return Err(Refusal::missing_scope(&required, &scopes.join(" ")));
             }
@@ -134,7 +141,11 @@ impl Caller {
             | ["v3", "schedules", _, "overrides", ..] => true,
             _ => !write,
         };
-        if allowed { Ok(()) } else { Err(Refusal::denied()) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(Refusal::denied())
+        }
     }
 
     /// How the audit trail names the change that this caller makes.
@@ -142,18 +153,30 @@ impl Caller {
         let tail = self.credential.len().saturating_sub(4);
         Origin {
             actor: self.user.as_deref().map(|user| account.user_resource(user)),
-            method: if self.scopes.is_some() { "oauth" } else { "api_token" },
+            method: if self.scopes.is_some() {
+                "oauth"
+            } else {
+                "api_token"
+            },
             truncated_token: self.credential.get(tail..).map(str::to_owned),
         }
     }
 
     /// The user in whose name a change is made: the one behind the key, or the
     /// one whose e-mail address the `From` header has.
-    pub(crate) fn requester(&self, account: &Account, headers: &HeaderMap) -> Result<String, Refusal> {
+    pub(crate) fn requester(
+        &self,
+        account: &Account,
+        headers: &HeaderMap,
+    ) -> Result<String, Refusal> {
         if let Some(user) = &self.user {
             return Ok(user.clone());
         }
-        let from = headers.get("from").and_then(|from| from.to_str().ok()).unwrap_or("").trim();
+        let from = headers
+            .get("from")
+            .and_then(|from| from.to_str().ok())
+            .unwrap_or("")
+            .trim();
         if from.is_empty() {
             return Err(Refusal::new(
                 400,
@@ -161,9 +184,9 @@ impl Caller {
                 "You must specify a user's email address in the \"From\" header to perform this action",
             ));
         }
-        let well_formed = from
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && host.contains('.') && !host.contains('@'));
+        let well_formed = from.split_once('@').is_some_and(|(local, host)| {
+            !local.is_empty() && host.contains('.') && !host.contains('@')
+        });
         if !well_formed || from.contains(char::is_whitespace) {
             return Err(Refusal::new(400, 1028, "Malformed \"From\" header"));
         }

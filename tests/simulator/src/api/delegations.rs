@@ -22,7 +22,8 @@ fn delegations(user: &User) -> Vec<Delegation> {
     let Some(at) = user.last_sign_in_at else {
         return Vec::new();
     };
-    let revoked = |since: Timestamp, revoked: Option<Timestamp>| revoked.is_some_and(|r| r >= since);
+    let revoked =
+        |since: Timestamp, revoked: Option<Timestamp>| revoked.is_some_and(|r| r >= since);
     let mut all = vec![Delegation {
         id: format!("web-{}", user.id.to_lowercase()),
         kind: "web",
@@ -93,14 +94,24 @@ pub(super) fn list(account: &Account, call: &Call, id: &str) -> Answer {
 }
 
 fn status(delegation: &Delegation) -> &'static str {
-    if delegation.revoked { "revoked" } else { "issued" }
+    if delegation.revoked {
+        "revoked"
+    } else {
+        "issued"
+    }
 }
 
 /// The comma-separated values of a parameter.
 fn choices<'a>(call: &Call<'a>, name: &str, known: &[&str]) -> Result<Vec<&'a str>, Refusal> {
-    let values: Vec<&str> = call.param(name).map(|v| v.split(',').collect()).unwrap_or_default();
+    let values: Vec<&str> = call
+        .param(name)
+        .map(|v| v.split(',').collect())
+        .unwrap_or_default();
     if values.iter().any(|value| !known.contains(value)) {
-        return Err(Refusal::invalid(&format!("{name} must be in {}", known.join(", "))));
+        return Err(Refusal::invalid(&format!(
+            "{name} must be in {}",
+            known.join(", ")
+        )));
     }
     Ok(values)
 }

@@ -13,12 +13,18 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: u32, message: &str) -> Self {
-        Self { status, body: error_body(message, code, &[]) }
+        Self {
+            status,
+            body: error_body(message, code, &[]),
+        }
     }
 
     /// 400 with the reason in `errors`.
     pub(crate) fn invalid(reason: &str) -> Self {
-        Self { status: 400, body: error_body("Invalid Input Provided", 2001, &[reason]) }
+        Self {
+            status: 400,
+            body: error_body("Invalid Input Provided", 2001, &[reason]),
+        }
     }
 
     /// As the v3 schedule operations refuse: `errors` is keyed by field.
@@ -64,6 +70,9 @@ impl Refusal {
     }
 
     pub(crate) fn dates(reason: &str) -> Self {
-        Self { status: 400, body: error_body("Invalid Query Date Range", 2005, &[reason]) }
+        Self {
+            status: 400,
+            body: error_body("Invalid Query Date Range", 2005, &[reason]),
+        }
     }
 }

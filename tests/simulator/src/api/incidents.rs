@@ -37,7 +37,9 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
     let mut found: Vec<&Incident> = account
         .incidents
         .iter()
-        .filter(|i| range.is_none_or(|(since, until)| i.created_at >= since && i.created_at < until))
+        .filter(|i| {
+            range.is_none_or(|(since, until)| i.created_at >= since && i.created_at < until)
+        })
         .filter(|i| statuses.is_empty() || statuses.contains(&i.status))
         .filter(|i| users.is_empty() || users.iter().any(|user| i.is_assigned_to(user)))
         .filter(|i| services.is_empty() || services.contains(&i.service.as_str()))
@@ -46,7 +48,9 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
         .filter(|i| teams.is_empty() || in_teams(i))
         .collect();
     sort(&mut found, call)?;
-    let rows = page.cut_counted(found.into_iter()).map(|i| render(account, i, call, &zone));
+    let rows = page
+        .cut_counted(found.into_iter())
+        .map(|i| render(account, i, call, &zone));
     Ok(rows.reply("incidents"))
 }
 
@@ -91,7 +95,9 @@ fn sort(incidents: &mut [&Incident], call: &Call) -> Result<(), Refusal> {
 
 pub(super) fn show(account: &Account, id: &str) -> Answer {
     let incident = account.incidents.get(id).ok_or_else(not_found)?;
-    Ok(Reply::ok(json!({"incident": render_plain(account, incident, &TimeZone::UTC)})))
+    Ok(Reply::ok(
+        json!({"incident": render_plain(account, incident, &TimeZone::UTC)}),
+    ))
 }
 
 fn render(account: &Account, incident: &Incident, call: &Call, zone: &TimeZone) -> Value {
@@ -121,7 +127,9 @@ fn render_plain(account: &Account, incident: &Incident, zone: &TimeZone) -> Valu
             .collect()
     };
     let policy = account.policies.get(&incident.policy);
-    let teams = policy.map(|p| references::teams(account, &p.teams)).unwrap_or_default();
+    let teams = policy
+        .map(|p| references::teams(account, &p.teams))
+        .unwrap_or_default();
     let service = references::service(account, &incident.service);
     json!({
         "id": id, "type": "incident", "self": own, "html_url": html,
@@ -166,7 +174,9 @@ pub(super) fn update_many(account: &mut Account, call: &Call) -> Answer {
     }
     let rows = page.cut(updates.iter()).map(|update| {
         let incident = account.incidents.get(&update.id);
-        incident.map(|i| render(account, i, call, &TimeZone::UTC)).unwrap_or_default()
+        incident
+            .map(|i| render(account, i, call, &TimeZone::UTC))
+            .unwrap_or_default()
     });
     Ok(rows.reply("incidents"))
 }
@@ -200,7 +210,10 @@ impl Update {
         if !incident.is_open() {
             return Err(Refusal::new(400, 1001, "Incident Already Resolved"));
         }
-        let assignees = body.get("assignments").map(|a| assignees(account, a)).transpose()?;
+        let assignees = body
+            .get("assignments")
+            .map(|a| assignees(account, a))
+            .transpose()?;
         let policy = body
             .get("escalation_policy")
             .filter(|p| !p.is_null())
@@ -244,7 +257,10 @@ impl Update {
         if let Some(assignees) = &self.assignees {
             account.reassign(&self.id, assignees);
         }
-        let snapshot = self.policy.as_deref().and_then(|id| account.policies.get(id));
+        let snapshot = self
+            .policy
+            .as_deref()
+            .and_then(|id| account.policies.get(id));
         let snapshot = snapshot.map(EscalationPolicy::schedule_ids);
         let now = account.now;
         let Some(incident) = account.incidents.get_mut(&self.id) else {
@@ -275,7 +291,9 @@ fn assignees(account: &Account, assignments: &Value) -> Result<Vec<String>, Refu
             .and_then(|id| account.users.get(id))
             .ok_or_else(|| Refusal::new(400, 1007, "Assigned To User Not Found"))?;
         if user.role.is_stakeholder() {
-            return Err(Refusal::invalid("Stakeholders cannot be assigned to incidents"));
+            return Err(Refusal::invalid(
+                "Stakeholders cannot be assigned to incidents",
+            ));
         }
         if !users.contains(&user.id) {
             users.push(user.id.clone());
@@ -288,7 +306,9 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Answer {
     call.caller.requester(account, call.headers)?;
     let body = call.wrapped("incident")?;
     let title = text(body, "title").filter(|title| !title.trim().is_empty());
-    let title = title.ok_or_else(|| Refusal::invalid("Title can't be blank"))?.to_owned();
+    let title = title
+        .ok_or_else(|| Refusal::invalid("Title can't be blank"))?
+        .to_owned();
     let service = body.get("service").and_then(reference_id);
     let service = service
         .and_then(|id| account.services.iter().find(|service| service.id == id))
@@ -304,16 +324,34 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Answer {
         None => account.on_call_for(&policy),
     };
     if users.is_empty() {
-        return Err(Refusal::new(400, 1015, "Escalation Policy Has No User On Call"));
+        return Err(Refusal::new(
+            400,
+            1015,
+            "Escalation Policy Has No User On Call",
+        ));
     }
     let key = text(body, "incident_key").map(str::to_owned);
-    let taken = account.incidents.iter().any(|i| i.is_open() && Some(&i.key) == key.as_ref());
+    let taken = account
+        .incidents
+        .iter()
+        .any(|i| i.is_open() && Some(&i.key) == key.as_ref());
     if taken {
-        return Err(Refusal::invalid("Open incident already exists for this key"));
+        return Err(Refusal::invalid(
+            "Open incident already exists for this key",
+        ));
     }
     let now = account.now;
-    let snapshot = account.policies.get(&policy).map(EscalationPolicy::schedule_ids);
-    let number = account.incidents.iter().map(|i| i.number).max().unwrap_or(0) + 1;
+    let snapshot = account
+        .policies
+        .get(&policy)
+        .map(EscalationPolicy::schedule_ids);
+    let number = account
+        .incidents
+        .iter()
+        .map(|i| i.number)
+        .max()
+        .unwrap_or(0)
+        + 1;
     let incident = Incident {
         id: account.ids.long(),
         number,

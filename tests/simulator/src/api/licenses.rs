@@ -15,7 +15,9 @@ pub(super) fn list(account: &Account) -> Reply {
             let mut value = render(license);
             value["current_value"] = json!(license.used);
             // Null is unlimited.
-            let free = license.seats.map(|seats| seats.saturating_sub(license.used));
+            let free = license
+                .seats
+                .map(|seats| seats.saturating_sub(license.used));
             value["allocations_available"] = json!(free);
             value
         })
@@ -38,7 +40,9 @@ pub(super) fn allocations(account: &Account, call: &Call) -> Answer {
 
 pub(super) fn of_user(account: &Account, id: &str) -> Answer {
     let user = account.users.get(id).ok_or_else(Refusal::not_found)?;
-    let license = account.license(&user.license).ok_or_else(Refusal::not_found)?;
+    let license = account
+        .license(&user.license)
+        .ok_or_else(Refusal::not_found)?;
     Ok(Reply::ok(json!({"license": render(license)})))
 }
 

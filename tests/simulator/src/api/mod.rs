@@ -47,8 +47,8 @@ use crate::limits::{Allowance, Limits};
 use crate::oauth::Grants;
 use crate::state::Account;
 
-pub use auth::{TOKENS, Tokens};
 pub(crate) use auth::Caller;
+pub use auth::{TOKENS, Tokens};
 pub(crate) use errors::Refusal;
 pub(crate) use request::Call;
 
@@ -81,15 +81,27 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: 200, body: Some(body), location: None }
+        Self {
+            status: 200,
+            body: Some(body),
+            location: None,
+        }
     }
 
     pub(crate) fn created(body: Value) -> Self {
-        Self { status: 201, body: Some(body), location: None }
+        Self {
+            status: 201,
+            body: Some(body),
+            location: None,
+        }
     }
 
     pub(crate) fn no_content() -> Self {
-        Self { status: 204, body: None, location: None }
+        Self {
+            status: 204,
+            body: None,
+            location: None,
+        }
     }
 }
 
@@ -119,27 +131,32 @@ impl Service {
     /// Authenticates, limits and answers one request.
     fn answer(&self, request: &Incoming) -> (Answer, Option<Allowance>) {
         let now = self.clock.now();
-        if let Some(answer) =
-            crate::oauth::answer(request, &mut lock(&self.grants), &mut lock(&self.account), now)
-        {
+        if let Some(answer) = crate::oauth::answer(
+            request,
+            &mut lock(&self.grants),
+            &mut lock(&self.account),
+            now,
+        ) {
             return (answer, None);
         }
         let mut account = lock(&self.account);
         account.move_to(now);
-        let caller =
-            match auth::authenticate(&request.headers, &account, &lock(&self.grants), now) {
-                Ok(caller) => caller,
-                Err(refusal) => return (Err(refusal), None),
-            };
+        let caller = match auth::authenticate(&request.headers, &account, &lock(&self.grants), now)
+        {
+            Ok(caller) => caller,
+            Err(refusal) => return (Err(refusal), None),
+        };
         let allowance = self.config.limit.map(|limit| {
             let elapsed = self.clock.elapsed();
             let (method, path) = (request.method.as_str(), request.path.as_str());
-            self.limits.take(elapsed, &caller.credential, method, path, limit)
+            self.limits
+                .take(elapsed, &caller.credential, method, path, limit)
         });
         if allowance.is_some_and(|a| a.exceeded) {
             return (Err(Refusal::rate_limited()), allowance);
         }
-        let answer = Call::read(request, caller).and_then(|call| routes::answer(&mut account, &call));
+        let answer =
+            Call::read(request, caller).and_then(|call| routes::answer(&mut account, &call));
         (answer, allowance)
     }
 
@@ -177,7 +194,11 @@ impl Service {
                 query: request.query,
                 request_headers: safe_headers(&request.headers),
                 request_body: serde_json::from_slice(&request.body).ok(),
-                status: if dropped { 0 } else { response.status().as_u16() },
+                status: if dropped {
+                    0
+                } else {
+                    response.status().as_u16()
+                },
                 response_body: body,
             });
         }
@@ -203,7 +224,9 @@ impl Incoming {
         {
             parts.headers.insert(http::header::HOST, host);
         }
-        let body = http_body_util::Limited::new(body, BODY_LIMIT).collect().await;
+        let body = http_body_util::Limited::new(body, BODY_LIMIT)
+            .collect()
+            .await;
         let Ok(body) = body else {
             return Err(Box::new(respond(413, None, None, None)));
         };
@@ -211,7 +234,9 @@ impl Incoming {
         Ok(Self {
             method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
-            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            query: url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
             headers: parts.headers,
             body: body.to_bytes(),
         })
@@ -222,7 +247,9 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response {
         service.serve(request).await
     }
-    Router::new().fallback(serve).with_state(Arc::clone(service))
+    Router::new()
+        .fallback(serve)
+        .with_state(Arc::clone(service))
 }
 
 /// One request through a router; routers cannot fail.
@@ -243,7 +270,9 @@ fn respond(
         Some(json) => {
             let mut response = Response::new(Body::from(json.to_string()));
             let json = HeaderValue::from_static("application/json; charset=utf-8");
-            response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+            response
+                .headers_mut()
+                .insert(http::header::CONTENT_TYPE, json);
             response
         }
         None => Response::new(Body::empty()),
@@ -253,9 +282,21 @@ fn respond(
         set_header(&mut response, "location", location);
     }
     if let Some(allowance) = allowance {
-        set_header(&mut response, "ratelimit-limit", &allowance.limit.to_string());
-        set_header(&mut response, "ratelimit-remaining", &allowance.remaining.to_string());
-        set_header(&mut response, "ratelimit-reset", &allowance.reset.to_string());
+        set_header(
+            &mut response,
+            "ratelimit-limit",
+            &allowance.limit.to_string(),
+        );
+        set_header(
+            &mut response,
+            "ratelimit-remaining",
+            &allowance.remaining.to_string(),
+        );
+        set_header(
+            &mut response,
+            "ratelimit-reset",
+            &allowance.reset.to_string(),
+        );
     }
     response
 }
@@ -274,7 +315,11 @@ fn set_header(response: &mut Response, name: &str, value: &str) {
 /// The answer of a fault that keeps the request from being applied.
 fn instead(effect: &Effect) -> Option<Response> {
     match effect {
-        Effect::Status { status, body, headers } => {
+        Effect::Status {
+            status,
+            body,
+            headers,
+        } => {
             let mut response = respond(*status, body.as_ref(), None, None);
             for (name, value) in headers {
                 set_header(&mut response, name, value);
@@ -293,7 +338,11 @@ fn instead(effect: &Effect) -> Option<Response> {
             Some(respond(429, Some(&refusal.body), None, Some(allowance)))
         }
         Effect::Reset => Some(dropped()),
-        Effect::Body { content_type, body, status } => {
+        Effect::Body {
+            content_type,
+            body,
+            status,
+        } => {
             let mut response = Response::new(Body::from(body.clone()));
             set_status(&mut response, *status);
             set_header(&mut response, "content-type", content_type);

@@ -35,7 +35,9 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
         return Err(Refusal::dates("until must not be before since"));
     }
     if until.duration_since(account.now).as_secs() > AHEAD {
-        return Err(Refusal::dates("until must be at most 90 days in the future"));
+        return Err(Refusal::dates(
+            "until must be at most 90 days in the future",
+        ));
     }
     let mut rows = rows(account, call, since, until.max(shift(since, 1)));
     if call.flag("earliest") {
@@ -83,9 +85,9 @@ fn rows<'a>(account: &'a Account, call: &Call, since: Timestamp, until: Timestam
             for target in rule.targets.iter().filter(|target| wanted(target)) {
                 let duties = match target {
                     Target::User(id) => &vec![(id.clone(), None)],
-                    Target::Schedule(id) | Target::ScheduleV3(id) => {
-                        duties.entry(id).or_insert_with(|| duty(account, target, since, until))
-                    }
+                    Target::Schedule(id) | Target::ScheduleV3(id) => duties
+                        .entry(id)
+                        .or_insert_with(|| duty(account, target, since, until)),
                 };
                 for (user, times) in duties {
                     let listed = users.is_empty() || users.contains(&user.as_str());
@@ -110,12 +112,21 @@ fn duty(account: &Account, target: &Target, since: Timestamp, until: Timestamp) 
         Target::User(_) => Vec::new(),
         Target::Schedule(id) => account.schedules.get(id).map_or_else(Vec::new, |schedule| {
             let entries = schedule.overflowing_entries(since, until);
-            entries.into_iter().map(|e| (e.user, Some((e.start, e.end)))).collect()
+            entries
+                .into_iter()
+                .map(|e| (e.user, Some((e.start, e.end))))
+                .collect()
         }),
-        Target::ScheduleV3(id) => account.schedules_v3.get(id).map_or_else(Vec::new, |schedule| {
-            let shifts = schedule.overflowing_shifts(since, until);
-            shifts.into_iter().filter_map(|s| Some((s.member?, Some((s.start, s.end))))).collect()
-        }),
+        Target::ScheduleV3(id) => account
+            .schedules_v3
+            .get(id)
+            .map_or_else(Vec::new, |schedule| {
+                let shifts = schedule.overflowing_shifts(since, until);
+                shifts
+                    .into_iter()
+                    .filter_map(|s| Some((s.member?, Some((s.start, s.end)))))
+                    .collect()
+            }),
     }
 }
 
@@ -124,7 +135,10 @@ fn keep_earliest(rows: &mut Vec<Row>) {
     let mut kept: Vec<Row> = Vec::new();
     for row in rows.drain(..) {
         let same = kept.iter_mut().rev().find(|k| {
-            k.policy == row.policy && k.level == row.level && k.target == row.target && k.user == row.user
+            k.policy == row.policy
+                && k.level == row.level
+                && k.target == row.target
+                && k.user == row.user
         });
         match same {
             Some(first) if row.times < first.times => *first = row,

@@ -49,7 +49,11 @@ pub(super) fn create(account: &mut Account, call: &Call, id: &str) -> Answer {
         let created = create_one(account, call, id, single).map_err(|e| Refusal::invalid(&e))?;
         return Ok(Reply::created(json!({"override": created})));
     }
-    let items = call.body.get("overrides").and_then(Value::as_array).cloned();
+    let items = call
+        .body
+        .get("overrides")
+        .and_then(Value::as_array)
+        .cloned();
     let items = items.ok_or_else(|| Refusal::invalid("overrides is missing"))?;
     let results: Vec<Value> = items
         .iter()
@@ -62,7 +66,11 @@ pub(super) fn create(account: &mut Account, call: &Call, id: &str) -> Answer {
 }
 
 fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Result<Value, String> {
-    let at = |name: &str| text(item, name).and_then(time::parse).ok_or(format!("{name} is invalid"));
+    let at = |name: &str| {
+        text(item, name)
+            .and_then(time::parse)
+            .ok_or(format!("{name} is invalid"))
+    };
     let (start, end) = (at("start")?, at("end")?);
     if end <= start {
         return Err("Override must end after its start".to_owned());
@@ -70,14 +78,26 @@ fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Res
     if end <= account.now {
         return Err("Override must end in the future".to_owned());
     }
-    let user = item.get("user").and_then(reference_id).and_then(|id| account.users.get(id));
+    let user = item
+        .get("user")
+        .and_then(reference_id)
+        .and_then(|id| account.users.get(id));
     let user = user.ok_or("User not found")?;
     if user.role.is_stakeholder() {
         return Err("Stakeholders cannot be added to schedules".to_owned());
     }
     let user = user.id.clone();
-    let made = Override { id: account.ids.long(), start, end, user };
-    let zone = account.schedules.get(id).map(Schedule::zone).ok_or("Schedule not found")?;
+    let made = Override {
+        id: account.ids.long(),
+        start,
+        end,
+        user,
+    };
+    let zone = account
+        .schedules
+        .get(id)
+        .map(Schedule::zone)
+        .ok_or("Schedule not found")?;
     let value = json!({
         "id": made.id, "start": time::in_zone(start, &zone), "end": time::in_zone(end, &zone),
         "user": references::user(account, &made.user),
@@ -92,7 +112,10 @@ fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Res
 /// A future override goes (204), a running one ends now (200), a past one stays.
 pub(super) fn delete(account: &mut Account, call: &Call, id: &str, one: &str) -> Answer {
     let now = account.now;
-    let schedule = account.schedules.get_mut(id).ok_or_else(Refusal::not_found)?;
+    let schedule = account
+        .schedules
+        .get_mut(id)
+        .ok_or_else(Refusal::not_found)?;
     let at = schedule.overrides.iter().position(|o| o.id == one);
     let at = at.ok_or_else(|| Refusal::new(404, 4004, "Override Not Found"))?;
     let user = schedule.overrides[at].user.clone();
@@ -106,15 +129,39 @@ pub(super) fn delete(account: &mut Account, call: &Call, id: &str, one: &str) ->
         schedule.overrides.remove(at);
     }
     record(account, call, id, &user, false);
-    if running { Ok(Reply { status: 200, body: None, location: None }) } else { Ok(Reply::no_content()) }
+    if running {
+        Ok(Reply {
+            status: 200,
+            body: None,
+            location: None,
+        })
+    } else {
+        Ok(Reply::no_content())
+    }
 }
 
 fn record(account: &mut Account, call: &Call, schedule: &str, user: &str, added: bool) {
-    let name = account.schedules.get(schedule).map(|s| s.name.clone()).unwrap_or_default();
-    let root = Resource { id: schedule.to_owned(), kind: "schedule_reference", summary: name };
+    let name = account
+        .schedules
+        .get(schedule)
+        .map(|s| s.name.clone())
+        .unwrap_or_default();
+    let root = Resource {
+        id: schedule.to_owned(),
+        kind: "schedule_reference",
+        summary: name,
+    };
     let users = vec![account.user_resource(user)];
-    let (added, removed) = if added { (users, Vec::new()) } else { (Vec::new(), users) };
-    let change = ReferenceChange { name: "overrides", added, removed };
+    let (added, removed) = if added {
+        (users, Vec::new())
+    } else {
+        (Vec::new(), users)
+    };
+    let change = ReferenceChange {
+        name: "overrides",
+        added,
+        removed,
+    };
     let origin = call.caller.origin(account);
     account.record(&origin, root, "update", Vec::new(), vec![change]);
 }

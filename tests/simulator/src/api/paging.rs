@@ -46,7 +46,11 @@ impl Page {
         if offset.saturating_add(limit) > LAST_ROW {
             return Err(Refusal::invalid("offset plus limit must not exceed 10000"));
         }
-        Ok(Self { limit, offset, total: call.flag("total") })
+        Ok(Self {
+            limit,
+            offset,
+            total: call.flag("total"),
+        })
     }
 
     /// Cuts the page out of all rows.
@@ -54,13 +58,21 @@ impl Page {
         let mut all = all.skip(self.offset);
         let rows: Vec<T> = all.by_ref().take(self.limit).collect();
         let more = all.next().is_some();
-        Rows { rows, page: self, more, total: None }
+        Rows {
+            rows,
+            page: self,
+            more,
+            total: None,
+        }
     }
 
     /// Cuts the page, counting everything first if that was asked for.
     pub(crate) fn cut_counted<T>(self, all: impl Iterator<Item = T> + Clone) -> Rows<T> {
         let total = self.total.then(|| all.clone().count());
-        Rows { total, ..self.cut(all) }
+        Rows {
+            total,
+            ..self.cut(all)
+        }
     }
 }
 

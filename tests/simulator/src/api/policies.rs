@@ -18,7 +18,11 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
         .iter()
         .filter(|p| users.is_empty() || users.iter().any(|user| p.targets_user(user)))
         .filter(|p| teams.is_empty() || p.teams.iter().any(|t| teams.contains(&t.as_str())))
-        .filter(|p| query.as_deref().is_none_or(|q| p.name.to_lowercase().contains(q)))
+        .filter(|p| {
+            query
+                .as_deref()
+                .is_none_or(|q| p.name.to_lowercase().contains(q))
+        })
         .collect();
     policies.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     match call.param("sort_by") {
@@ -26,13 +30,17 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
         Some("name:desc") => policies.reverse(),
         Some(_) => return Err(Refusal::invalid("sort_by is invalid")),
     }
-    let rows = page.cut_counted(policies.into_iter()).map(|p| render(account, p, call));
+    let rows = page
+        .cut_counted(policies.into_iter())
+        .map(|p| render(account, p, call));
     Ok(rows.reply("escalation_policies"))
 }
 
 pub(super) fn show(account: &Account, call: &Call, id: &str) -> Answer {
     let policy = account.policies.get(id).ok_or_else(Refusal::not_found)?;
-    Ok(Reply::ok(json!({"escalation_policy": render(account, policy, call)})))
+    Ok(Reply::ok(
+        json!({"escalation_policy": render(account, policy, call)}),
+    ))
 }
 
 fn render(account: &Account, policy: &EscalationPolicy, call: &Call) -> Value {
@@ -65,7 +73,11 @@ fn render(account: &Account, policy: &EscalationPolicy, call: &Call) -> Value {
         .map(|service| references::service(account, &service.id))
         .collect();
     let teams: Vec<Value> = if call.includes("teams") {
-        policy.teams.iter().filter_map(|t| super::teams::render(account, t)).collect()
+        policy
+            .teams
+            .iter()
+            .filter_map(|t| super::teams::render(account, t))
+            .collect()
     } else {
         references::teams(account, &policy.teams)
     };
@@ -86,14 +98,22 @@ fn render(account: &Account, policy: &EscalationPolicy, call: &Call) -> Value {
 }
 
 pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
-    let before = account.policies.get(id).cloned().ok_or_else(Refusal::not_found)?;
+    let before = account
+        .policies
+        .get(id)
+        .cloned()
+        .ok_or_else(Refusal::not_found)?;
     let body = call.wrapped("escalation_policy")?;
     if text(body, "type") != Some("escalation_policy") {
         return Err(Refusal::invalid("Type must be escalation_policy"));
     }
     let mut after = before.clone();
-    let name = text(body, "name").map(str::trim).filter(|name| !name.is_empty());
-    after.name = name.ok_or_else(|| Refusal::invalid("Name can't be blank"))?.to_owned();
+    let name = text(body, "name")
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    after.name = name
+        .ok_or_else(|| Refusal::invalid("Name can't be blank"))?
+        .to_owned();
     let taken = account
         .policies
         .iter()
@@ -108,14 +128,21 @@ pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
         Some(_) => return Err(Refusal::invalid("Description must be a string")),
     }
     if let Some(loops) = body.get("num_loops") {
-        let loops = loops.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 9);
+        let loops = loops
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| *n <= 9);
         after.loops = loops.ok_or_else(|| Refusal::invalid("Num loops is invalid"))?;
     }
     if let Some(handoff) = text(body, "on_call_handoff_notifications") {
         after.handoff = handoff.to_owned();
     }
     if let Some(teams) = body.get("teams").and_then(Value::as_array) {
-        after.teams = teams.iter().filter_map(reference_id).map(str::to_owned).collect();
+        after.teams = teams
+            .iter()
+            .filter_map(reference_id)
+            .map(str::to_owned)
+            .collect();
         if !after.teams.iter().all(|team| account.teams.contains(team)) {
             return Err(Refusal::new(400, 6001, "Team Not Found"));
         }
@@ -136,21 +163,35 @@ pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
     Ok(reply)
 }
 
-fn rules(account: &mut Account, body: &Value, before: &EscalationPolicy) -> Result<Vec<Rule>, Refusal> {
+fn rules(
+    account: &mut Account,
+    body: &Value,
+    before: &EscalationPolicy,
+) -> Result<Vec<Rule>, Refusal> {
     let rules = body.get("escalation_rules").and_then(Value::as_array);
     let rules = rules.ok_or_else(|| Refusal::invalid("Escalation rules can't be blank"))?;
     if rules.is_empty() {
         let text = "Cannot Delete Only Rule For Escalation Policy";
-        return Err(Refusal { status: 400, body: error_body(text, 2001, &[]) });
+        return Err(Refusal {
+            status: 400,
+            body: error_body(text, 2001, &[]),
+        });
     }
     let mut parsed = Vec::new();
     for rule in rules {
         // Needs a feature that the account does not have.
-        if rule.get("escalation_rule_assignment_strategy").is_some_and(|s| !s.is_null()) {
+        if rule
+            .get("escalation_rule_assignment_strategy")
+            .is_some_and(|s| !s.is_null())
+        {
             return Err(Refusal::denied());
         }
-        let delay = rule.get("escalation_delay_in_minutes").and_then(Value::as_u64);
-        let delay = delay.and_then(|d| u32::try_from(d).ok()).filter(|d| *d >= 1);
+        let delay = rule
+            .get("escalation_delay_in_minutes")
+            .and_then(Value::as_u64);
+        let delay = delay
+            .and_then(|d| u32::try_from(d).ok())
+            .filter(|d| *d >= 1);
         let delay_minutes =
             delay.ok_or_else(|| Refusal::invalid("Escalation delay in minutes is invalid"))?;
         let targets = rule.get("targets").and_then(Value::as_array);
@@ -165,7 +206,11 @@ fn rules(account: &mut Account, body: &Value, before: &EscalationPolicy) -> Resu
             Some(_) => return Err(Refusal::new(404, 5001, "Escalation Rule Not Found")),
             None => account.ids.object(),
         };
-        parsed.push(Rule { id, delay_minutes, targets });
+        parsed.push(Rule {
+            id,
+            delay_minutes,
+            targets,
+        });
     }
     Ok(parsed)
 }
@@ -185,7 +230,9 @@ fn target(account: &Account, value: &Value, before: &EscalationPolicy) -> Result
     let exists = match &target {
         Target::User(id) => match account.users.get(id) {
             Some(user) if user.role.is_stakeholder() => {
-                return Err(Refusal::invalid("Stakeholders cannot be added to escalation policies"));
+                return Err(Refusal::invalid(
+                    "Stakeholders cannot be added to escalation policies",
+                ));
             }
             Some(_) => true,
             None => false,
@@ -211,7 +258,11 @@ fn join_teams(account: &mut Account, policy: &EscalationPolicy) {
             let Some(role) = account.users.get(user).map(|u| u.role.default_team_role()) else {
                 continue;
             };
-            if account.teams.get(team).is_some_and(|t| t.role(user).is_none()) {
+            if account
+                .teams
+                .get(team)
+                .is_some_and(|t| t.role(user).is_none())
+            {
                 account.put_member(team, user, role);
             }
         }
@@ -219,13 +270,21 @@ fn join_teams(account: &mut Account, policy: &EscalationPolicy) {
 }
 
 pub(super) fn delete(account: &mut Account, call: &Call, id: &str) -> Answer {
-    let policy = account.policies.get(id).cloned().ok_or_else(Refusal::not_found)?;
+    let policy = account
+        .policies
+        .get(id)
+        .cloned()
+        .ok_or_else(Refusal::not_found)?;
     if account.services.iter().any(|service| service.policy == id) {
         return Err(Refusal::invalid(
             "Escalation policy can't be deleted if it's being used by services",
         ));
     }
-    if account.incidents.iter().any(|i| i.is_open() && i.policy == id) {
+    if account
+        .incidents
+        .iter()
+        .any(|i| i.is_open() && i.policy == id)
+    {
         return Err(Refusal::invalid(
             "Escalation policy can't be deleted if it's being used by open incidents",
         ));

@@ -12,11 +12,21 @@ pub(crate) fn links(account: &Account, path: &str, web: &str, id: &str) -> (Stri
     let region = account.config.region;
     (
         format!("https://{}/{path}/{id}", region.api_host()),
-        format!("{}/{web}/{id}", region.web_origin(&account.config.subdomain)),
+        format!(
+            "{}/{web}/{id}",
+            region.web_origin(&account.config.subdomain)
+        ),
     )
 }
 
-fn reference(account: &Account, id: &str, kind: &str, summary: &str, path: &str, web: &str) -> Value {
+fn reference(
+    account: &Account,
+    id: &str,
+    kind: &str,
+    summary: &str,
+    path: &str,
+    web: &str,
+) -> Value {
     let (own, html) = links(account, path, web, id);
     json!({"id": id, "type": kind, "summary": summary, "self": own, "html_url": html})
 }
@@ -27,10 +37,9 @@ pub(crate) fn user(account: &Account, id: &str) -> Value {
         return reference(account, id, "user_reference", &user.name, "users", "users");
     }
     let (_, html) = links(account, "users", "users", id);
-    let (summary, at) = account
-        .deleted
-        .get(id)
-        .map_or((None, None), |user| (Some(&user.name), Some(time::utc(user.at))));
+    let (summary, at) = account.deleted.get(id).map_or((None, None), |user| {
+        (Some(&user.name), Some(time::utc(user.at)))
+    });
     json!({
         "id": id, "type": "user_reference", "summary": summary, "self": null,
         "html_url": html, "deleted_at": at,
@@ -47,19 +56,49 @@ pub(crate) fn teams(account: &Account, ids: &[String]) -> Vec<Value> {
 }
 
 pub(crate) fn schedule(account: &Account, id: &str) -> Value {
-    let name = account.schedules.get(id).map_or("", |schedule| schedule.name.as_str());
-    reference(account, id, "schedule_reference", name, "schedules", "schedules")
+    let name = account
+        .schedules
+        .get(id)
+        .map_or("", |schedule| schedule.name.as_str());
+    reference(
+        account,
+        id,
+        "schedule_reference",
+        name,
+        "schedules",
+        "schedules",
+    )
 }
 
 pub(crate) fn schedule_v3(account: &Account, id: &str) -> Value {
-    let name = account.schedules_v3.get(id).map_or("", |schedule| schedule.name.as_str());
-    reference(account, id, "schedule_v3_reference", name, "v3/schedules", "schedules")
+    let name = account
+        .schedules_v3
+        .get(id)
+        .map_or("", |schedule| schedule.name.as_str());
+    reference(
+        account,
+        id,
+        "schedule_v3_reference",
+        name,
+        "v3/schedules",
+        "schedules",
+    )
 }
 
 pub(crate) fn policy(account: &Account, id: &str) -> Value {
-    let name = account.policies.get(id).map_or("", |policy| policy.name.as_str());
+    let name = account
+        .policies
+        .get(id)
+        .map_or("", |policy| policy.name.as_str());
     let kind = "escalation_policy_reference";
-    reference(account, id, kind, name, "escalation_policies", "escalation_policies")
+    reference(
+        account,
+        id,
+        kind,
+        name,
+        "escalation_policies",
+        "escalation_policies",
+    )
 }
 
 pub(crate) fn service(account: &Account, id: &str) -> Value {
@@ -68,7 +107,14 @@ pub(crate) fn service(account: &Account, id: &str) -> Value {
         .iter()
         .find(|service| service.id == id)
         .map_or("", |service| service.name.as_str());
-    reference(account, id, "service_reference", name, "services", "service-directory")
+    reference(
+        account,
+        id,
+        "service_reference",
+        name,
+        "services",
+        "service-directory",
+    )
 }
 
 pub(crate) fn target(account: &Account, target: &Target) -> Value {
@@ -97,7 +143,14 @@ pub(crate) fn resource(account: &Account, resource: &Resource) -> Value {
         "escalation_policy_reference" => ("escalation_policies", "escalation_policies"),
         _ => ("schedules", "schedules"),
     };
-    reference(account, &resource.id, resource.kind, &resource.summary, path, web)
+    reference(
+        account,
+        &resource.id,
+        resource.kind,
+        &resource.summary,
+        path,
+        web,
+    )
 }
 
 /// The audit trail keeps the name that the user had.

@@ -18,7 +18,12 @@ pub(super) fn answer(account: &mut Account, call: &Call) -> Answer {
         ("GET", ["audit", "records"]) => audit::all(account, call),
         (
             "GET",
-            [kind @ ("teams" | "schedules" | "escalation_policies"), id, "audit", "records"],
+            [
+                kind @ ("teams" | "schedules" | "escalation_policies"),
+                id,
+                "audit",
+                "records",
+            ],
         ) => audit::of(account, call, kind, id),
         ("GET", ["v3", "schedules", id, "audit", "records"]) => {
             audit::of(account, call, "v3/schedules", id)
@@ -83,7 +88,12 @@ fn schedule_operation(account: &mut Account, call: &Call, method: &str, rest: &[
     }
 }
 
-fn schedule_v3_operation(account: &mut Account, call: &Call, method: &str, rest: &[&str]) -> Answer {
+fn schedule_v3_operation(
+    account: &mut Account,
+    call: &Call,
+    method: &str,
+    rest: &[&str],
+) -> Answer {
     let &[id, ref part @ ..] = rest else {
         return match method {
             "GET" => schedules_v3::list(account, call),
@@ -129,9 +139,7 @@ fn missing_in_plan(account: &Account, segments: &[&str]) -> Option<Refusal> {
     let plan = account.config.plan;
     match segments {
         ["teams", ..] if !plan.teams => Some(Refusal::missing_ability("teams")),
-        ["audit", "records"]
-        | [_, _, "audit", "records"]
-        | [_, _, _, "audit", "records"]
+        ["audit", "records"] | [_, _, "audit", "records"] | [_, _, _, "audit", "records"]
             if !plan.audit =>
         {
             Some(Refusal::missing_ability("audit_trail"))

@@ -22,15 +22,28 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
     let teams = call.list("team_ids");
     let query = call.param("query").map(str::to_lowercase);
     let range = time::range(call, account.now, DEFAULT_SPAN)?;
-    let zone = call.param("time_zone").map(|_| time::zone(call, "UTC")).transpose()?;
+    let zone = call
+        .param("time_zone")
+        .map(|_| time::zone(call, "UTC"))
+        .transpose()?;
     let schedules = account
         .schedules
         .iter()
         .filter(|s| teams.is_empty() || s.teams.iter().any(|t| teams.contains(&t.as_str())))
-        .filter(|s| query.as_deref().is_none_or(|q| s.name.to_lowercase().contains(q)));
+        .filter(|s| {
+            query
+                .as_deref()
+                .is_none_or(|q| s.name.to_lowercase().contains(q))
+        });
     let rows = page.cut_counted(schedules).map(|schedule| {
         let mut value = summary(account, schedule);
-        let details = Details::new(account, schedule, zone.clone(), range, call.flag("overflow"));
+        let details = Details::new(
+            account,
+            schedule,
+            zone.clone(),
+            range,
+            call.flag("overflow"),
+        );
         if call.includes("schedule_layers") {
             value["schedule_layers"] = details.layers();
         }
@@ -56,7 +69,10 @@ pub(super) fn show(account: &Account, call: &Call, id: &str) -> Answer {
 /// The schedule with all its parts, rendered if there is a range.
 fn full(account: &Account, call: &Call, schedule: &Schedule) -> Result<Value, Refusal> {
     let range = time::range(call, account.now, DEFAULT_SPAN)?;
-    let zone = call.param("time_zone").map(|_| time::zone(call, "UTC")).transpose()?;
+    let zone = call
+        .param("time_zone")
+        .map(|_| time::zone(call, "UTC"))
+        .transpose()?;
     let details = Details::new(account, schedule, zone, range, call.flag("overflow"));
     let mut value = summary(account, schedule);
     value["schedule_layers"] = details.layers();
@@ -69,8 +85,11 @@ fn full(account: &Account, call: &Call, schedule: &Schedule) -> Result<Value, Re
 fn summary(account: &Account, schedule: &Schedule) -> Value {
     let id = &schedule.id;
     let (own, html) = references::links(account, "schedules", "schedules", id);
-    let users: Vec<Value> =
-        schedule.user_ids().into_iter().map(|user| references::user(account, user)).collect();
+    let users: Vec<Value> = schedule
+        .user_ids()
+        .into_iter()
+        .map(|user| references::user(account, user))
+        .collect();
     let feed = |scheme: &str, whose: &str| {
         let web = account.config.region.web_origin(&account.config.subdomain);
         let web = web.replacen("https", scheme, 1);
@@ -107,12 +126,24 @@ impl<'a> Details<'a> {
     ) -> Self {
         let own_zone = schedule.zone();
         let zone = zone.unwrap_or_else(|| own_zone.clone());
-        Self { account, schedule, own_zone, zone, range, overflow }
+        Self {
+            account,
+            schedule,
+            own_zone,
+            zone,
+            range,
+            overflow,
+        }
     }
 
     /// In the reverse of the order that PUT wants.
     fn layers(&self) -> Value {
-        self.schedule.layers.iter().rev().map(|layer| self.layer(layer)).collect()
+        self.schedule
+            .layers
+            .iter()
+            .rev()
+            .map(|layer| self.layer(layer))
+            .collect()
     }
 
     fn layer(&self, layer: &Layer) -> Value {
@@ -182,7 +213,10 @@ impl<'a> Details<'a> {
 }
 
 fn restriction(restriction: &Restriction) -> Value {
-    let start = restriction.start_time_of_day.strftime("%H:%M:%S").to_string();
+    let start = restriction
+        .start_time_of_day
+        .strftime("%H:%M:%S")
+        .to_string();
     match restriction.start_day_of_week {
         None => json!({
             "type": "daily_restriction", "start_time_of_day": start,
@@ -220,7 +254,10 @@ pub(super) fn users(account: &Account, call: &Call, id: &str) -> Answer {
     let schedule = account.schedules.get(id).ok_or_else(Refusal::not_found)?;
     let range = time::range(call, account.now, DEFAULT_SPAN)?;
     let (since, until) = range.unwrap_or_else(|| {
-        let until = account.now.checked_add(DEFAULT_SPAN).unwrap_or(Timestamp::MAX);
+        let until = account
+            .now
+            .checked_add(DEFAULT_SPAN)
+            .unwrap_or(Timestamp::MAX);
         (account.now, until)
     });
     let mut seen: Vec<String> = Vec::new();
@@ -241,7 +278,11 @@ pub(super) fn users(account: &Account, call: &Call, id: &str) -> Answer {
 pub(super) fn delete(account: &mut Account, call: &Call, id: &str) -> Answer {
     let schedule = account.schedules.get(id).ok_or_else(Refusal::not_found)?;
     let root = resource(schedule);
-    if account.policies.iter().any(|policy| policy.targets_schedule(id)) {
+    if account
+        .policies
+        .iter()
+        .any(|policy| policy.targets_schedule(id))
+    {
         return Err(Refusal::invalid(
             "Schedule can't be deleted if it's being used by escalation policies",
         ));

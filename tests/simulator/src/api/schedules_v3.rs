@@ -27,7 +27,10 @@ pub(super) fn check(account: &Account, id: &str) -> Result<(), Refusal> {
     if account.schedules_v3.contains(id) {
         Ok(())
     } else if account.schedules.contains(id) {
-        Err(Refusal::invalid_field("id", "is not a shift-based schedule"))
+        Err(Refusal::invalid_field(
+            "id",
+            "is not a shift-based schedule",
+        ))
     } else {
         Err(Refusal::not_found())
     }
@@ -41,16 +44,25 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
         .schedules_v3
         .iter()
         .filter(|s| teams.is_empty() || s.teams.iter().any(|t| teams.contains(&t.as_str())))
-        .filter(|s| query.as_deref().is_none_or(|q| s.name.to_lowercase().contains(q)));
-    let rows = page.cut(schedules).map(|s| references::schedule_v3(account, &s.id));
+        .filter(|s| {
+            query
+                .as_deref()
+                .is_none_or(|q| s.name.to_lowercase().contains(q))
+        });
+    let rows = page
+        .cut(schedules)
+        .map(|s| references::schedule_v3(account, &s.id));
     Ok(rows.reply_without_total("schedules"))
 }
 
 pub(super) fn show(account: &Account, call: &Call, id: &str) -> Answer {
     let schedule = find(account, id)?;
     let (own, html) = references::links(account, "v3/schedules", "schedules", id);
-    let rotations: Vec<Value> =
-        schedule.rotations.iter().map(|r| render_rotation(account, id, r)).collect();
+    let rotations: Vec<Value> = schedule
+        .rotations
+        .iter()
+        .map(|r| render_rotation(account, id, r))
+        .collect();
     let users: Vec<Value> = schedule
         .user_ids(account.now)
         .into_iter()
@@ -58,7 +70,11 @@ pub(super) fn show(account: &Account, call: &Call, id: &str) -> Answer {
         .collect();
     let feed = |scheme: &str| {
         let web = account.config.region.web_origin(&account.config.subdomain);
-        format!("{}/private/{}/feed/{id}", web.replacen("https", scheme, 1), schedule.feed)
+        format!(
+            "{}/private/{}/feed/{id}",
+            web.replacen("https", scheme, 1),
+            schedule.feed
+        )
     };
     let mut value = json!({
         "id": id, "type": "schedule_v3", "name": schedule.name, "summary": schedule.name,
@@ -78,7 +94,10 @@ fn final_schedule(account: &Account, call: &Call, schedule: &ScheduleV3) -> Resu
     let span = SignedDuration::from_hours(14 * 24);
     let (since, until) = match time::range(call, account.now, span)? {
         Some(range) => range,
-        None => (account.now, account.now.checked_add(span).unwrap_or(Timestamp::MAX)),
+        None => (
+            account.now,
+            account.now.checked_add(span).unwrap_or(Timestamp::MAX),
+        ),
     };
     let zone = time::zone(call, &schedule.time_zone)?;
     let shifts = if call.flag("overflow") {
@@ -127,7 +146,11 @@ fn covered(shifts: &[Shift], since: Timestamp, until: Timestamp) -> f64 {
             reached = end;
         }
     }
-    if total > 0.0 { (sum / total * 10_000.0).round() / 100.0 } else { 0.0 }
+    if total > 0.0 {
+        (sum / total * 10_000.0).round() / 100.0
+    } else {
+        0.0
+    }
 }
 
 pub(super) fn member(member: &Member) -> Value {
@@ -165,18 +188,29 @@ pub(super) fn find<'a>(account: &'a Account, id: &str) -> Result<&'a ScheduleV3,
     account.schedules_v3.get(id).ok_or_else(Refusal::not_found)
 }
 
-pub(super) fn find_mut<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut ScheduleV3, Refusal> {
-    account.schedules_v3.get_mut(id).ok_or_else(Refusal::not_found)
+pub(super) fn find_mut<'a>(
+    account: &'a mut Account,
+    id: &str,
+) -> Result<&'a mut ScheduleV3, Refusal> {
+    account
+        .schedules_v3
+        .get_mut(id)
+        .ok_or_else(Refusal::not_found)
 }
 
 pub(super) fn rotations(account: &Account, call: &Call, id: &str) -> Answer {
     let rows = page(call)?.cut(find(account, id)?.rotations.iter());
-    Ok(rows.map(|r| render_rotation(account, id, r)).reply_without_total("rotations"))
+    Ok(rows
+        .map(|r| render_rotation(account, id, r))
+        .reply_without_total("rotations"))
 }
 
 pub(super) fn create_rotation(account: &mut Account, call: &Call, id: &str) -> Answer {
     if call.body.as_object().is_some_and(|body| !body.is_empty()) {
-        return Err(Refusal::invalid_field("rotation", "has no fields of its own"));
+        return Err(Refusal::invalid_field(
+            "rotation",
+            "has no fields of its own",
+        ));
     }
     let now = account.now;
     let active = |rotation: &&EventRotation| {
@@ -185,7 +219,10 @@ pub(super) fn create_rotation(account: &mut Account, call: &Call, id: &str) -> A
     if find(account, id)?.rotations.iter().filter(active).count() >= MOST_ROTATIONS {
         return Err(Refusal::invalid_field("rotations", "are at most 10"));
     }
-    let rotation = EventRotation { id: account.ids.object(), events: Vec::new() };
+    let rotation = EventRotation {
+        id: account.ids.object(),
+        events: Vec::new(),
+    };
     let reply = json!({"rotation": render_rotation(account, id, &rotation)});
     find_mut(account, id)?.rotations.push(rotation);
     Ok(Reply::created(reply))
@@ -193,7 +230,9 @@ pub(super) fn create_rotation(account: &mut Account, call: &Call, id: &str) -> A
 
 pub(super) fn rotation(account: &Account, id: &str, one: &str) -> Answer {
     let rotation = find_rotation(account, id, one)?;
-    Ok(Reply::ok(json!({"rotation": render_rotation(account, id, rotation)})))
+    Ok(Reply::ok(
+        json!({"rotation": render_rotation(account, id, rotation)}),
+    ))
 }
 
 /// Past events stay, the active one ends now, future ones go.
@@ -201,10 +240,16 @@ pub(super) fn delete_rotation(account: &mut Account, id: &str, one: &str) -> Ans
     let now = account.now;
     find_rotation(account, id, one)?;
     let schedule = find_mut(account, id)?;
-    for rotation in schedule.rotations.iter_mut().filter(|rotation| rotation.id == one) {
+    for rotation in schedule
+        .rotations
+        .iter_mut()
+        .filter(|rotation| rotation.id == one)
+    {
         end_events(&mut rotation.events, now, |_| true);
     }
-    schedule.rotations.retain(|rotation| rotation.id != one || !rotation.events.is_empty());
+    schedule
+        .rotations
+        .retain(|rotation| rotation.id != one || !rotation.events.is_empty());
     Ok(Reply::no_content())
 }
 
@@ -221,9 +266,15 @@ fn end_events(events: &mut Vec<Event>, now: Timestamp, which: impl Fn(&Event) ->
     });
 }
 
-fn find_rotation<'a>(account: &'a Account, id: &str, one: &str) -> Result<&'a EventRotation, Refusal> {
+fn find_rotation<'a>(
+    account: &'a Account,
+    id: &str,
+    one: &str,
+) -> Result<&'a EventRotation, Refusal> {
     let mut rotations = find(account, id)?.rotations.iter();
-    rotations.find(|rotation| rotation.id == one).ok_or_else(Refusal::not_found)
+    rotations
+        .find(|rotation| rotation.id == one)
+        .ok_or_else(Refusal::not_found)
 }
 
 fn find_event<'a>(
@@ -233,7 +284,9 @@ fn find_event<'a>(
     one: &str,
 ) -> Result<&'a Event, Refusal> {
     let mut events = find_rotation(account, id, rotation)?.events.iter();
-    events.find(|event| event.id == one).ok_or_else(Refusal::not_found)
+    events
+        .find(|event| event.id == one)
+        .ok_or_else(Refusal::not_found)
 }
 
 fn events_mut<'a>(
@@ -253,12 +306,16 @@ pub(super) fn events(account: &Account, call: &Call, id: &str, one: &str) -> Ans
     let mut events: Vec<&Event> = find_rotation(account, id, one)?.events.iter().collect();
     events.sort_by_key(|event| (event.start, event.effective_since));
     let rows = page(call)?.cut(events.into_iter());
-    Ok(rows.map(|e| render_event(account, id, one, e)).reply_without_total("events"))
+    Ok(rows
+        .map(|e| render_event(account, id, one, e))
+        .reply_without_total("events"))
 }
 
 pub(super) fn event(account: &Account, id: &str, rotation: &str, one: &str) -> Answer {
     let event = find_event(account, id, rotation, one)?;
-    Ok(Reply::ok(json!({"event": render_event(account, id, rotation, event)})))
+    Ok(Reply::ok(
+        json!({"event": render_event(account, id, rotation, event)}),
+    ))
 }
 
 pub(super) fn create_event(account: &mut Account, call: &Call, id: &str, rotation: &str) -> Answer {
@@ -268,7 +325,10 @@ pub(super) fn create_event(account: &mut Account, call: &Call, id: &str, rotatio
     let event = read_event(account, call.wrapped("event")?, new_id, None)?;
     let existing = &find_rotation(account, id, rotation)?.events;
     if existing.iter().filter(|event| !event.is_past(now)).count() >= MOST_EVENTS {
-        return Err(Refusal::invalid_field("events", "are at most 5 in a rotation"));
+        return Err(Refusal::invalid_field(
+            "events",
+            "are at most 5 in a rotation",
+        ));
     }
     if existing.iter().any(|other| other.overlaps(&event)) {
         return Err(Refusal::invalid_field("events", "must not overlap"));
@@ -288,7 +348,10 @@ pub(super) fn update_event(
     let now = account.now;
     let before = find_event(account, id, rotation, one)?.clone();
     if before.is_past(now) {
-        return Err(Refusal::invalid_field("event", "is past and cannot be modified"));
+        return Err(Refusal::invalid_field(
+            "event",
+            "is past and cannot be modified",
+        ));
     }
     let body = call.wrapped("event")?;
     let mut after = read_event(account, body, one.to_owned(), Some(&before))?;
@@ -298,30 +361,46 @@ pub(super) fn update_event(
             Some(sent) if sent != before.effective_since => sent,
             _ => before.effective_since,
         };
-        let same = Event { effective_until: before.effective_until, ..after.clone() };
-        if render_event(account, id, rotation, &same) != render_event(account, id, rotation, &before) {
+        let same = Event {
+            effective_until: before.effective_until,
+            ..after.clone()
+        };
+        if render_event(account, id, rotation, &same)
+            != render_event(account, id, rotation, &before)
+        {
             let reason = "is active: only effective_until can be updated";
             return Err(Refusal::invalid_field("event", reason));
         }
         after.effective_until = after.effective_until.map(|until| until.max(now));
     }
     let others = &find_rotation(account, id, rotation)?.events;
-    if others.iter().any(|other| other.id != one && other.overlaps(&after)) {
+    if others
+        .iter()
+        .any(|other| other.id != one && other.overlaps(&after))
+    {
         return Err(Refusal::invalid_field("events", "must not overlap"));
     }
-    for event in events_mut(account, id, rotation)?.iter_mut().filter(|event| event.id == one) {
+    for event in events_mut(account, id, rotation)?
+        .iter_mut()
+        .filter(|event| event.id == one)
+    {
         *event = after.clone();
     }
-    self::event(account, id, rotation, one)
+    event(account, id, rotation, one)
 }
 
 /// An active event ends now and stays as history; a future one goes.
 pub(super) fn delete_event(account: &mut Account, id: &str, rotation: &str, one: &str) -> Answer {
     let now = account.now;
     if find_event(account, id, rotation, one)?.is_past(now) {
-        return Err(Refusal::invalid_field("event", "is past and cannot be deleted"));
+        return Err(Refusal::invalid_field(
+            "event",
+            "is past and cannot be deleted",
+        ));
     }
-    end_events(events_mut(account, id, rotation)?, now, |event| event.id == one);
+    end_events(events_mut(account, id, rotation)?, now, |event| {
+        event.id == one
+    });
     Ok(Reply::no_content())
 }
 
@@ -350,17 +429,24 @@ fn read_event(
         Ok(Some((at, zone_name.to_owned())))
     };
     let missing = |name: &'static str| move || Refusal::invalid_field(name, "is required");
-    let name = text(body, "name").map(str::to_owned).or_else(|| before.map(|b| b.name.clone()));
+    let name = text(body, "name")
+        .map(str::to_owned)
+        .or_else(|| before.map(|b| b.name.clone()));
     let start = wall("start_time")?.or_else(|| before.map(|b| (b.start, b.start_zone.clone())));
     let end = wall("end_time")?.or_else(|| before.map(|b| (b.end, b.end_zone.clone())));
     let (start, start_zone) = start.ok_or_else(missing("start_time"))?;
     let (end, end_zone) = end.ok_or_else(missing("end_time"))?;
     if end <= start {
-        return Err(Refusal::invalid_field("end_time", "must be after start_time"));
+        return Err(Refusal::invalid_field(
+            "end_time",
+            "must be after start_time",
+        ));
     }
     let since = match body.get("effective_since") {
         Some(_) => read_time(body, "effective_since")?,
-        None => before.map(|b| b.effective_since).ok_or_else(missing("effective_since"))?,
+        None => before
+            .map(|b| b.effective_since)
+            .ok_or_else(missing("effective_since"))?,
     };
     // A past time is clamped to now.
     let effective_since = since.max(account.now);
@@ -370,11 +456,20 @@ fn read_event(
         Some(_) => Some(read_time(body, "effective_until")?),
     };
     if before.is_none() && effective_until.is_some_and(|until| until <= effective_since) {
-        return Err(Refusal::invalid_field("effective_until", "must be after effective_since"));
+        return Err(Refusal::invalid_field(
+            "effective_until",
+            "must be after effective_since",
+        ));
     }
     let recurrence = match body.get("recurrence").and_then(Value::as_array) {
-        Some(lines) => lines.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        None => before.map(|b| b.recurrence.clone()).ok_or_else(missing("recurrence"))?,
+        Some(lines) => lines
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        None => before
+            .map(|b| b.recurrence.clone())
+            .ok_or_else(missing("recurrence"))?,
     };
     let zone = TimeZone::get(&start_zone).unwrap_or(TimeZone::UTC);
     Recurrence::parse(&recurrence, &zone)
@@ -409,13 +504,25 @@ fn read_strategy(
         Some("every_member_assignment_strategy") => Strategy::Every,
         Some("rotating_member_assignment_strategy") => {
             let shifts = body.get("shifts_per_member").and_then(Value::as_u64);
-            let shifts = shifts.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+            let shifts = shifts
+                .and_then(|n| usize::try_from(n).ok())
+                .filter(|n| *n > 0);
             let wrong = || Refusal::invalid_field("shifts_per_member", "must be positive");
-            Strategy::Rotating { shifts_per_member: shifts.ok_or_else(wrong)? }
+            Strategy::Rotating {
+                shifts_per_member: shifts.ok_or_else(wrong)?,
+            }
         }
-        _ => return Err(Refusal::invalid_field("assignment_strategy", "has an invalid type")),
+        _ => {
+            return Err(Refusal::invalid_field(
+                "assignment_strategy",
+                "has an invalid type",
+            ));
+        }
     };
-    let members = body.get("members").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let members = body
+        .get("members")
+        .and_then(Value::as_array)
+        .filter(|list| !list.is_empty());
     let members = members.ok_or_else(|| Refusal::invalid_field("members", "can't be blank"))?;
     let known = before.map(|b| b.members.as_slice()).unwrap_or_default();
     let members = members
@@ -423,7 +530,11 @@ fn read_strategy(
         .map(|value| {
             let id = text(value, "user_id").map(str::to_owned);
             // The id of a deleted user may be sent back as it is.
-            if id.is_some() && known.contains(&id) { Ok(id) } else { read_member(account, value) }
+            if id.is_some() && known.contains(&id) {
+                Ok(id)
+            } else {
+                read_member(account, value)
+            }
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok((strategy, members))

@@ -9,16 +9,23 @@ use crate::state::{Account, Service};
 pub(super) fn list(account: &Account, call: &Call) -> Answer {
     let page = Page::read(call)?;
     let query = call.param("query").map(str::to_lowercase);
-    let services = account
-        .services
-        .iter()
-        .filter(|s| query.as_deref().is_none_or(|q| s.name.to_lowercase().contains(q)));
-    Ok(page.cut_counted(services).map(|s| render(account, s)).reply("services"))
+    let services = account.services.iter().filter(|s| {
+        query
+            .as_deref()
+            .is_none_or(|q| s.name.to_lowercase().contains(q))
+    });
+    Ok(page
+        .cut_counted(services)
+        .map(|s| render(account, s))
+        .reply("services"))
 }
 
 pub(super) fn show(account: &Account, id: &str) -> Answer {
-    let service =
-        account.services.iter().find(|s| s.id == id).ok_or_else(Refusal::not_found)?;
+    let service = account
+        .services
+        .iter()
+        .find(|s| s.id == id)
+        .ok_or_else(Refusal::not_found)?;
     Ok(Reply::ok(json!({"service": render(account, service)})))
 }
 

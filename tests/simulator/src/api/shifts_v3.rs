@@ -14,7 +14,9 @@ pub(super) fn custom_shifts(account: &Account, call: &Call, id: &str) -> Answer 
         .custom_shifts
         .iter()
         .filter(|shift| shift.start < until && shift.end > since);
-    let rows = page(call)?.cut(shifts).map(|shift| render_shift(account, id, shift));
+    let rows = page(call)?
+        .cut(shifts)
+        .map(|shift| render_shift(account, id, shift));
     Ok(rows.reply_without_total("custom_shifts"))
 }
 
@@ -26,7 +28,10 @@ pub(super) fn create_custom_shifts(account: &mut Account, call: &Call, id: &str)
         let start = read_time(body, "start_time")?;
         let end = read_time(body, "end_time")?;
         if end <= start || end <= account.now {
-            return Err(Refusal::invalid_field("end_time", "must be after start_time and now"));
+            return Err(Refusal::invalid_field(
+                "end_time",
+                "must be after start_time and now",
+            ));
         }
         made.push(CustomShift {
             member: read_assignment(account, body)?,
@@ -36,14 +41,21 @@ pub(super) fn create_custom_shifts(account: &mut Account, call: &Call, id: &str)
             end,
         });
     }
-    let rows: Vec<Value> = made.iter().map(|shift| render_shift(account, id, shift)).collect();
+    let rows: Vec<Value> = made
+        .iter()
+        .map(|shift| render_shift(account, id, shift))
+        .collect();
     find_mut(account, id)?.custom_shifts.extend(made);
     Ok(Reply::created(json!({"custom_shifts": rows})))
 }
 
 /// Exactly one assignment per custom shift.
 fn read_assignment(account: &Account, body: &Value) -> Result<Option<String>, Refusal> {
-    match body.get("assignments").and_then(Value::as_array).map(Vec::as_slice) {
+    match body
+        .get("assignments")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
         Some([one]) => read_member(account, &one["member"]),
         _ => Err(Refusal::invalid_field("assignments", "must be exactly one")),
     }
@@ -51,16 +63,25 @@ fn read_assignment(account: &Account, body: &Value) -> Result<Option<String>, Re
 
 fn find_shift<'a>(account: &'a Account, id: &str, one: &str) -> Result<&'a CustomShift, Refusal> {
     let mut shifts = find(account, id)?.custom_shifts.iter();
-    shifts.find(|shift| shift.id == one).ok_or_else(Refusal::not_found)
+    shifts
+        .find(|shift| shift.id == one)
+        .ok_or_else(Refusal::not_found)
 }
 
 pub(super) fn custom_shift(account: &Account, id: &str, one: &str) -> Answer {
     let shift = find_shift(account, id, one)?;
-    Ok(Reply::ok(json!({"custom_shift": render_shift(account, id, shift)})))
+    Ok(Reply::ok(
+        json!({"custom_shift": render_shift(account, id, shift)}),
+    ))
 }
 
 /// Of a shift that has started only the end can be changed.
-pub(super) fn update_custom_shift(account: &mut Account, call: &Call, id: &str, one: &str) -> Answer {
+pub(super) fn update_custom_shift(
+    account: &mut Account,
+    call: &Call,
+    id: &str,
+    one: &str,
+) -> Answer {
     let before = find_shift(account, id, one)?.clone();
     let body = call.wrapped("custom_shift")?;
     let mut after = before.clone();
@@ -79,9 +100,16 @@ pub(super) fn update_custom_shift(account: &mut Account, call: &Call, id: &str, 
         return Err(Refusal::invalid_field("custom_shift", reason));
     }
     if after.end <= after.start {
-        return Err(Refusal::invalid_field("end_time", "must be after start_time"));
+        return Err(Refusal::invalid_field(
+            "end_time",
+            "must be after start_time",
+        ));
     }
-    for shift in find_mut(account, id)?.custom_shifts.iter_mut().filter(|s| s.id == one) {
+    for shift in find_mut(account, id)?
+        .custom_shifts
+        .iter_mut()
+        .filter(|s| s.id == one)
+    {
         *shift = after.clone();
     }
     custom_shift(account, id, one)
@@ -118,9 +146,13 @@ fn render_shift(account: &Account, schedule: &str, shift: &CustomShift) -> Value
 
 pub(super) fn overrides(account: &Account, call: &Call, id: &str) -> Answer {
     let (since, until) = time::required_range(call)?;
-    let overrides =
-        find(account, id)?.overrides.iter().filter(|o| o.start < until && o.end > since);
-    let rows = page(call)?.cut(overrides).map(|one| render_override(account, id, one));
+    let overrides = find(account, id)?
+        .overrides
+        .iter()
+        .filter(|o| o.start < until && o.end > since);
+    let rows = page(call)?
+        .cut(overrides)
+        .map(|one| render_override(account, id, one));
     Ok(rows.reply_without_total("overrides"))
 }
 
@@ -133,7 +165,10 @@ pub(super) fn create_overrides(account: &mut Account, call: &Call, id: &str) -> 
         let start = read_time(body, "start_time")?;
         let end = read_time(body, "end_time")?;
         if end <= start || end <= account.now {
-            return Err(Refusal::invalid_field("end_time", "must be after start_time and now"));
+            return Err(Refusal::invalid_field(
+                "end_time",
+                "must be after start_time and now",
+            ));
         }
         made.push(OverrideV3 {
             scope: read_scope(account, id, body)?,
@@ -145,7 +180,10 @@ pub(super) fn create_overrides(account: &mut Account, call: &Call, id: &str) -> 
             end,
         });
     }
-    let rows: Vec<Value> = made.iter().map(|one| render_override(account, id, one)).collect();
+    let rows: Vec<Value> = made
+        .iter()
+        .map(|one| render_override(account, id, one))
+        .collect();
     find_mut(account, id)?.overrides.extend(made);
     Ok(Reply::created(json!({"overrides": rows})))
 }
@@ -159,22 +197,33 @@ fn read_scope(account: &Account, id: &str, body: &Value) -> Result<Scope, Refusa
         (None, Some(shift)) if schedule.custom_shifts.iter().any(|s| s.id == shift) => {
             Ok(Scope::CustomShift(shift.to_owned()))
         }
-        (Some(_), None) => Err(Refusal::invalid_field("rotation_id", "is not of this schedule")),
-        (None, Some(_)) => {
-            Err(Refusal::invalid_field("custom_shift_id", "is not of this schedule"))
-        }
-        _ => Err(Refusal::invalid_field("rotation_id", "or custom_shift_id is required, not both")),
+        (Some(_), None) => Err(Refusal::invalid_field(
+            "rotation_id",
+            "is not of this schedule",
+        )),
+        (None, Some(_)) => Err(Refusal::invalid_field(
+            "custom_shift_id",
+            "is not of this schedule",
+        )),
+        _ => Err(Refusal::invalid_field(
+            "rotation_id",
+            "or custom_shift_id is required, not both",
+        )),
     }
 }
 
 fn find_override<'a>(account: &'a Account, id: &str, one: &str) -> Result<&'a OverrideV3, Refusal> {
     let mut overrides = find(account, id)?.overrides.iter();
-    overrides.find(|o| o.id == one).ok_or_else(Refusal::not_found)
+    overrides
+        .find(|o| o.id == one)
+        .ok_or_else(Refusal::not_found)
 }
 
 pub(super) fn get_override(account: &Account, id: &str, one: &str) -> Answer {
     let found = find_override(account, id, one)?;
-    Ok(Reply::ok(json!({"override": render_override(account, id, found)})))
+    Ok(Reply::ok(
+        json!({"override": render_override(account, id, found)}),
+    ))
 }
 
 pub(super) fn update_override(account: &mut Account, call: &Call, id: &str, one: &str) -> Answer {
@@ -190,9 +239,16 @@ pub(super) fn update_override(account: &mut Account, call: &Call, id: &str, one:
         after.overriding = read_member(account, value)?;
     }
     if after.end <= after.start {
-        return Err(Refusal::invalid_field("end_time", "must be after start_time"));
+        return Err(Refusal::invalid_field(
+            "end_time",
+            "must be after start_time",
+        ));
     }
-    for found in find_mut(account, id)?.overrides.iter_mut().filter(|o| o.id == one) {
+    for found in find_mut(account, id)?
+        .overrides
+        .iter_mut()
+        .filter(|o| o.id == one)
+    {
         *found = after.clone();
     }
     get_override(account, id, one)

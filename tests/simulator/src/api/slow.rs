@@ -18,7 +18,12 @@ pub(super) struct SlowBody {
 
 impl SlowBody {
     pub(super) fn new(bytes: Bytes, chunk: usize, pause: Duration) -> Self {
-        Self { rest: bytes, chunk: chunk.max(1), pause, sleep: None }
+        Self {
+            rest: bytes,
+            chunk: chunk.max(1),
+            pause,
+            sleep: None,
+        }
     }
 }
 
@@ -34,7 +39,9 @@ impl Body for SlowBody {
             return Poll::Ready(None);
         }
         let pause = self.pause;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
         ready!(sleep.as_mut().poll(cx));
         self.sleep = None;
         let size = self.chunk.min(self.rest.len());

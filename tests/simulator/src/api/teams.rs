@@ -13,11 +13,14 @@ use crate::state::users::Role;
 pub(super) fn list(account: &Account, call: &Call) -> Answer {
     let page = Page::read(call)?;
     let query = call.param("query").map(str::to_lowercase);
-    let teams = account
-        .teams
-        .iter()
-        .filter(|t| query.as_deref().is_none_or(|q| t.name.to_lowercase().contains(q)));
-    let rows = page.cut_counted(teams).map(|team| render(account, &team.id).unwrap_or_default());
+    let teams = account.teams.iter().filter(|t| {
+        query
+            .as_deref()
+            .is_none_or(|q| t.name.to_lowercase().contains(q))
+    });
+    let rows = page
+        .cut_counted(teams)
+        .map(|team| render(account, &team.id).unwrap_or_default());
     Ok(rows.reply("teams"))
 }
 
@@ -54,7 +57,11 @@ pub(super) fn members(account: &Account, call: &Call, id: &str) -> Answer {
 }
 
 pub(super) fn put_member(account: &mut Account, call: &Call, team: &str, user: &str) -> Answer {
-    let before = account.teams.get(team).ok_or_else(Refusal::not_found)?.role(user);
+    let before = account
+        .teams
+        .get(team)
+        .ok_or_else(Refusal::not_found)?
+        .role(user);
     let base = account.users.get(user).ok_or_else(Refusal::not_found)?.role;
     if base == Role::ReadOnlyUser {
         return Err(Refusal::invalid("Stakeholders cannot be added to teams"));
@@ -65,7 +72,9 @@ pub(super) fn put_member(account: &mut Account, call: &Call, team: &str, user: &
             .ok_or_else(|| Refusal::invalid("Role must be in observer, responder, manager"))?,
     };
     if base.fixed_team_role().is_some_and(|fixed| fixed != role) {
-        return Err(Refusal::invalid("User has a base role with a fixed team role"));
+        return Err(Refusal::invalid(
+            "User has a base role with a fixed team role",
+        ));
     }
     account.put_member(team, user, role);
     if before.is_none() {
@@ -75,7 +84,11 @@ pub(super) fn put_member(account: &mut Account, call: &Call, team: &str, user: &
 }
 
 pub(super) fn remove_member(account: &mut Account, call: &Call, team: &str, user: &str) -> Answer {
-    let role = account.teams.get(team).ok_or_else(Refusal::not_found)?.role(user);
+    let role = account
+        .teams
+        .get(team)
+        .ok_or_else(Refusal::not_found)?
+        .role(user);
     role.ok_or_else(Refusal::not_found)?;
     if account.is_held_by_policy(team, user) {
         return Err(Refusal::invalid(
@@ -88,11 +101,27 @@ pub(super) fn remove_member(account: &mut Account, call: &Call, team: &str, user
 }
 
 fn record(account: &mut Account, call: &Call, team: &str, user: &str, added: bool) {
-    let name = account.teams.get(team).map(|t| t.name.clone()).unwrap_or_default();
-    let root = Resource { id: team.to_owned(), kind: "team_reference", summary: name };
+    let name = account
+        .teams
+        .get(team)
+        .map(|t| t.name.clone())
+        .unwrap_or_default();
+    let root = Resource {
+        id: team.to_owned(),
+        kind: "team_reference",
+        summary: name,
+    };
     let member = vec![account.user_resource(user)];
-    let (added, removed) = if added { (member, Vec::new()) } else { (Vec::new(), member) };
-    let change = ReferenceChange { name: "members", added, removed };
+    let (added, removed) = if added {
+        (member, Vec::new())
+    } else {
+        (Vec::new(), member)
+    };
+    let change = ReferenceChange {
+        name: "members",
+        added,
+        removed,
+    };
     let origin = call.caller.origin(account);
     account.record(&origin, root, "update", Vec::new(), vec![change]);
 }

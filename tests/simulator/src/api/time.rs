@@ -8,7 +8,9 @@ use super::{Call, Refusal};
 /// Reads ISO 8601; without an offset it is UTC.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     // A `+` that a client did not escape arrives as a space.
-    let text = text.trim().replacen(' ', if text.contains('T') { "+" } else { "T" }, 1);
+    let text = text
+        .trim()
+        .replacen(' ', if text.contains('T') { "+" } else { "T" }, 1);
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);
     }

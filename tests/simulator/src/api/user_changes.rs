@@ -13,13 +13,16 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Answer {
     call.caller.requester(account, call.headers)?;
     let body = call.wrapped("user")?;
     let name = name(body)?.ok_or_else(|| Refusal::invalid("Name can't be blank"))?;
-    let email = email(account, body, None)?.ok_or_else(|| Refusal::invalid("Email can't be blank"))?;
+    let email =
+        email(account, body, None)?.ok_or_else(|| Refusal::invalid("Email can't be blank"))?;
     let role = role(account, body, None)?.unwrap_or(Role::User);
     let license = match body.get("license").filter(|l| !l.is_null()) {
         Some(reference) => named_license(account, reference, role)?,
         None => {
             let license = account.license_for(role);
-            license.map(|l| l.id.clone()).ok_or_else(|| seats_exceeded(402))?
+            license
+                .map(|l| l.id.clone())
+                .ok_or_else(|| seats_exceeded(402))?
         }
     };
     if !account.license(&license).is_some_and(|l| l.has_seat()) {
@@ -53,7 +56,10 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Answer {
         notification_rules: [ids.object(), ids.object()],
     };
     let id = user.id.clone();
-    let fields = vec![change("email", None, Some(&user.email)), change("role", None, Some(role.name()))];
+    let fields = vec![
+        change("email", None, Some(&user.email)),
+        change("role", None, Some(role.name())),
+    ];
     if let Some(license) = account.license_mut(&license) {
         license.used += 1;
     }
@@ -63,7 +69,11 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Answer {
 }
 
 pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
-    let before = account.users.get(id).cloned().ok_or_else(Refusal::not_found)?;
+    let before = account
+        .users
+        .get(id)
+        .cloned()
+        .ok_or_else(Refusal::not_found)?;
     let body = call.wrapped("user")?;
     let mut after = before.clone();
     if let Some(name) = name(body)? {
@@ -72,9 +82,12 @@ pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
     if let Some(email) = email(account, body, Some(id))? {
         after.email = email;
     }
-    if let Some(role) = role(account, body, Some(before.role))?.filter(|role| *role != before.role) {
+    if let Some(role) = role(account, body, Some(before.role))?.filter(|role| *role != before.role)
+    {
         if before.role == Role::Owner {
-            return Err(Refusal::invalid("The account owner's role cannot be changed"));
+            return Err(Refusal::invalid(
+                "The account owner's role cannot be changed",
+            ));
         }
         after.role = role;
     }
@@ -84,7 +97,10 @@ pub(super) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
         None => fitting_license(account, &before.license, after.role)?,
     };
     if after.license != before.license {
-        if !account.license(&after.license).is_some_and(|l| l.has_seat()) {
+        if !account
+            .license(&after.license)
+            .is_some_and(|l| l.has_seat())
+        {
             return Err(Refusal::invalid("License is not available"));
         }
         after.allocated_at = account.now;
@@ -113,7 +129,9 @@ fn apply(account: &mut Account, before: &User, after: User) {
         }
     }
     account.emails.remove(&before.email.to_lowercase());
-    account.emails.insert(after.email.to_lowercase(), after.id.clone());
+    account
+        .emails
+        .insert(after.email.to_lowercase(), after.id.clone());
     let (id, new_role) = (after.id.clone(), after.role != before.role);
     if let Some(user) = account.users.get_mut(&before.id) {
         *user = after;
@@ -154,9 +172,9 @@ fn name(body: &Value) -> Result<Option<String>, Refusal> {
         None => Ok(None),
         Some(value) => match value.as_str().map(str::trim) {
             None | Some("") => Err(Refusal::invalid("Name can't be blank")),
-            Some(name) if name.chars().count() > 100 => {
-                Err(Refusal::invalid("Name is too long (maximum is 100 characters)"))
-            }
+            Some(name) if name.chars().count() > 100 => Err(Refusal::invalid(
+                "Name is too long (maximum is 100 characters)",
+            )),
             Some(name) => Ok(Some(name.to_owned())),
         },
     }
@@ -203,7 +221,10 @@ fn role(account: &Account, body: &Value, current: Option<Role>) -> Result<Option
                 .filter(|role| *role != Role::Owner && offered(role))
                 .map(Role::name)
                 .collect();
-            Err(Refusal::invalid(&format!("Role must be in {}", roles.join(", "))))
+            Err(Refusal::invalid(&format!(
+                "Role must be in {}",
+                roles.join(", ")
+            )))
         }
     }
 }
@@ -232,11 +253,19 @@ fn seats_exceeded(status: u16) -> Refusal {
 
 fn checked_zone(name: &str) -> Result<String, Refusal> {
     TimeZone::get(name).map_err(|_| Refusal::invalid("Time zone is invalid"))?;
-    Ok(if name == "UTC" { "Etc/UTC".to_owned() } else { name.to_owned() })
+    Ok(if name == "UTC" {
+        "Etc/UTC".to_owned()
+    } else {
+        name.to_owned()
+    })
 }
 
 fn change(name: &'static str, before: Option<&str>, value: Option<&str>) -> FieldChange {
-    FieldChange { name, before: before.map(str::to_owned), value: value.map(str::to_owned) }
+    FieldChange {
+        name,
+        before: before.map(str::to_owned),
+        value: value.map(str::to_owned),
+    }
 }
 
 fn differences(before: &User, after: &User) -> Vec<FieldChange> {
@@ -246,15 +275,29 @@ fn differences(before: &User, after: &User) -> Vec<FieldChange> {
         change("role", Some(before.role.name()), Some(after.role.name())),
         change("license", Some(&before.license), Some(&after.license)),
         change("time_zone", Some(&before.time_zone), Some(&after.time_zone)),
-        change("job_title", before.job_title.as_deref(), after.job_title.as_deref()),
-        change("description", before.description.as_deref(), after.description.as_deref()),
+        change(
+            "job_title",
+            before.job_title.as_deref(),
+            after.job_title.as_deref(),
+        ),
+        change(
+            "description",
+            before.description.as_deref(),
+            after.description.as_deref(),
+        ),
     ]
     .into_iter()
     .filter(|field| field.before != field.value)
     .collect()
 }
 
-fn record(account: &mut Account, call: &Call, id: &str, action: &'static str, fields: Vec<FieldChange>) {
+fn record(
+    account: &mut Account,
+    call: &Call,
+    id: &str,
+    action: &'static str,
+    fields: Vec<FieldChange>,
+) {
     let origin = call.caller.origin(account);
     let root = account.user_resource(id);
     account.record(&origin, root, action, fields, Vec::new());

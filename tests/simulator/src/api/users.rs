@@ -15,9 +15,15 @@ pub(super) fn list(account: &Account, call: &Call) -> Answer {
     let search = account.config.search;
     let users = account.users.iter().filter(|user| {
         let in_team = teams.is_empty() || user.teams.iter().any(|t| teams.contains(&t.as_str()));
-        in_team && query.as_deref().is_none_or(|query| matches(user, query, search))
+        in_team
+            && query
+                .as_deref()
+                .is_none_or(|query| matches(user, query, search))
     });
-    Ok(page.cut_counted(users).map(|user| render(account, user, call)).reply("users"))
+    Ok(page
+        .cut_counted(users)
+        .map(|user| render(account, user, call))
+        .reply("users"))
 }
 
 fn matches(user: &User, query: &str, search: Search) -> bool {
@@ -25,9 +31,12 @@ fn matches(user: &User, query: &str, search: Search) -> bool {
     match search {
         Search::Substring => name.contains(query) || email.contains(query),
         Search::Prefix => {
-            let at_a_word = name
-                .match_indices(query)
-                .any(|(at, _)| name[..at].chars().next_back().is_none_or(char::is_whitespace));
+            let at_a_word = name.match_indices(query).any(|(at, _)| {
+                name[..at]
+                    .chars()
+                    .next_back()
+                    .is_none_or(char::is_whitespace)
+            });
             at_a_word || email.starts_with(query)
         }
     }
@@ -39,7 +48,12 @@ pub(super) fn show(account: &Account, call: &Call, id: &str) -> Answer {
 }
 
 pub(super) fn me(account: &Account, call: &Call) -> Answer {
-    match call.caller.user.as_deref().and_then(|id| account.users.get(id)) {
+    match call
+        .caller
+        .user
+        .as_deref()
+        .and_then(|id| account.users.get(id))
+    {
         Some(user) => Ok(Reply::ok(json!({"user": render_one(account, user, call)}))),
         // Here `error` is a string, unlike anywhere else.
         None => Err(Refusal {
@@ -58,7 +72,10 @@ fn render_one(account: &Account, user: &User, call: &Call) -> Value {
         let feed = format!("secret-calendar-feed-{}", user.id);
         let web = account.config.region.web_origin(&account.config.subdomain);
         value["http_cal_url"] = json!(format!("{web}/private/{feed}/feed"));
-        value["web_cal_url"] = json!(format!("{}/private/{feed}/feed", web.replacen("https", "webcal", 1)));
+        value["web_cal_url"] = json!(format!(
+            "{}/private/{feed}/feed",
+            web.replacen("https", "webcal", 1)
+        ));
     }
     value
 }
@@ -68,7 +85,10 @@ pub(crate) fn render(account: &Account, user: &User, call: &Call) -> Value {
     let id = &user.id;
     let (own, html) = references::links(account, "users", "users", id);
     let teams: Vec<Value> = if call.includes("teams") {
-        user.teams.iter().filter_map(|t| super::teams::render(account, t)).collect()
+        user.teams
+            .iter()
+            .filter_map(|t| super::teams::render(account, t))
+            .collect()
     } else {
         references::teams(account, &user.teams)
     };

@@ -82,6 +82,10 @@ impl Account {
             (None, Some(deleted)) => deleted.name.clone(),
             (None, None) => String::new(),
         };
-        Resource { id: id.to_owned(), kind: "user_reference", summary }
+        Resource {
+            id: id.to_owned(),
+            kind: "user_reference",
+            summary,
+        }
     }
 }

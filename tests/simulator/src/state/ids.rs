@@ -16,7 +16,10 @@ pub(crate) struct Ids {
 
 impl Ids {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), taken: HashSet::new() }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            taken: HashSet::new(),
+        }
     }
 
     /// An id such as `PJB72P3`.
@@ -34,7 +37,11 @@ impl Ids {
     }
 
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        if end == 0 { 0 } else { (self.rng.next_u64() % end as u64) as usize }
+        if end == 0 {
+            0
+        } else {
+            (self.rng.next_u64() % end as u64) as usize
+        }
     }
 
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
@@ -51,6 +58,8 @@ impl Ids {
     }
 
     fn text(&mut self, length: usize) -> String {
-        (0..length).map(|_| ALPHABET[self.below(ALPHABET.len())] as char).collect()
+        (0..length)
+            .map(|_| ALPHABET[self.below(ALPHABET.len())] as char)
+            .collect()
     }
 }

@@ -61,7 +61,9 @@ impl Incident {
     }
 
     pub(crate) fn is_assigned_to(&self, user: &str) -> bool {
-        self.assignments.iter().any(|(_, assignee)| assignee == user)
+        self.assignments
+            .iter()
+            .any(|(_, assignee)| assignee == user)
     }
 }
 

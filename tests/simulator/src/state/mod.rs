@@ -110,6 +110,11 @@ impl Account {
 
 /// `at` moved by a number of seconds, kept within what a timestamp can hold.
 pub(crate) fn shift(at: Timestamp, seconds: i64) -> Timestamp {
-    let limit = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(limit)
+    let limit = if seconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    at.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(limit)
 }

@@ -46,13 +46,13 @@ impl EscalationPolicy {
     }
 
     pub(crate) fn targets_user(&self, user: &str) -> bool {
-        self.targets().any(|t| matches!(t, Target::User(id) if id == user))
+        self.targets()
+            .any(|t| matches!(t, Target::User(id) if id == user))
     }
 
     pub(crate) fn targets_schedule(&self, schedule: &str) -> bool {
-        self.targets().any(
-            |t| matches!(t, Target::Schedule(id) | Target::ScheduleV3(id) if id == schedule),
-        )
+        self.targets()
+            .any(|t| matches!(t, Target::Schedule(id) | Target::ScheduleV3(id) if id == schedule))
     }
 
     pub(crate) fn schedule_ids(&self) -> Vec<String> {
@@ -93,16 +93,20 @@ impl Account {
     }
 
     fn on_call_in(&self, schedule: &str) -> Vec<String> {
-        self.schedules.get(schedule).map_or_else(Vec::new, |schedule| {
-            let entries = schedule.final_entries(self.now, shift(self.now, 1));
-            entries.into_iter().map(|entry| entry.user).collect()
-        })
+        self.schedules
+            .get(schedule)
+            .map_or_else(Vec::new, |schedule| {
+                let entries = schedule.final_entries(self.now, shift(self.now, 1));
+                entries.into_iter().map(|entry| entry.user).collect()
+            })
     }
 
     fn on_call_in_v3(&self, schedule: &str) -> Vec<String> {
-        self.schedules_v3.get(schedule).map_or_else(Vec::new, |schedule| {
-            let shifts = schedule.final_shifts(self.now, shift(self.now, 1));
-            shifts.into_iter().filter_map(|s| s.member).collect()
-        })
+        self.schedules_v3
+            .get(schedule)
+            .map_or_else(Vec::new, |schedule| {
+                let shifts = schedule.final_shifts(self.now, shift(self.now, 1));
+                shifts.into_iter().filter_map(|s| s.member).collect()
+            })
     }
 }

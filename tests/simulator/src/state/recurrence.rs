@@ -48,7 +48,11 @@ impl Recurrence {
             }
         }
         let rule = rule.ok_or("must contain exactly one RRULE")?;
-        Ok(Self { excluded, added, ..rule })
+        Ok(Self {
+            excluded,
+            added,
+            ..rule
+        })
     }
 
     fn parse_rule(text: &str, zone: &TimeZone) -> Result<Self, String> {
@@ -76,7 +80,11 @@ impl Recurrence {
                     });
                 }
                 "INTERVAL" => {
-                    rule.interval = value.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
+                    rule.interval = value
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=1000).contains(n))
+                        .ok_or_else(wrong)?;
                 }
                 "COUNT" => rule.count = Some(value.parse().map_err(|_| wrong())?),
                 "UNTIL" => rule.until = Some(parse_date(value, zone).ok_or_else(wrong)?),
@@ -94,9 +102,16 @@ impl Recurrence {
     }
 
     /// The starts of all occurrences before `before`, from the first one on.
-    pub(crate) fn starts(&self, first: Timestamp, zone: &TimeZone, before: Timestamp) -> Vec<Timestamp> {
+    pub(crate) fn starts(
+        &self,
+        first: Timestamp,
+        zone: &TimeZone,
+        before: Timestamp,
+    ) -> Vec<Timestamp> {
         let wall = zone.to_datetime(first);
-        let limit = self.until.map_or(before, |until| before.min(super::shift(until, 1)));
+        let limit = self
+            .until
+            .map_or(before, |until| before.min(super::shift(until, 1)));
         let mut starts: Vec<Timestamp> = Vec::new();
         let mut seen = 0;
         // A week's days lie up to six days before or behind its base.
@@ -126,7 +141,13 @@ impl Recurrence {
         starts
     }
 
-    fn step(&self, wall: DateTime, first: Timestamp, zone: &TimeZone, step: i64) -> Option<DateTime> {
+    fn step(
+        &self,
+        wall: DateTime,
+        first: Timestamp,
+        zone: &TimeZone,
+        step: i64,
+    ) -> Option<DateTime> {
         let steps = step * self.interval;
         let span: Span = match self.frequency {
             Frequency::Hourly => {
@@ -155,7 +176,10 @@ impl Recurrence {
         } else {
             Vec::new()
         };
-        walls.into_iter().filter_map(|wall| zone.to_timestamp(wall).ok()).collect()
+        walls
+            .into_iter()
+            .filter_map(|wall| zone.to_timestamp(wall).ok())
+            .collect()
     }
 }
 
@@ -182,7 +206,9 @@ fn parse_dates(line: &str, zone: &TimeZone) -> Result<Vec<Timestamp>, String> {
 
 fn parse_date(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     match text.strip_suffix('Z') {
-        Some(utc) => TimeZone::UTC.to_timestamp(utc.parse::<DateTime>().ok()?).ok(),
+        Some(utc) => TimeZone::UTC
+            .to_timestamp(utc.parse::<DateTime>().ok()?)
+            .ok(),
         None => zone.to_timestamp(text.parse::<DateTime>().ok()?).ok(),
     }
 }
@@ -194,25 +220,40 @@ mod tests {
     fn starts(rule: &str, before: &str) -> Vec<String> {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let rule = Recurrence::parse(&[rule.to_owned()], &zone).unwrap();
-        rule.starts("2026-03-25T08:00:00Z".parse().unwrap(), &zone, before.parse().unwrap())
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        rule.starts(
+            "2026-03-25T08:00:00Z".parse().unwrap(),
+            &zone,
+            before.parse().unwrap(),
+        )
+        .iter()
+        .map(ToString::to_string)
+        .collect()
     }
 
     #[test]
     fn daily_shifts_keep_their_wall_clock_time_over_summer_time() {
         assert_eq!(
             starts("RRULE:FREQ=DAILY;INTERVAL=4", "2026-04-03T00:00:00Z"),
-            ["2026-03-25T08:00:00Z", "2026-03-29T07:00:00Z", "2026-04-02T07:00:00Z"]
+            [
+                "2026-03-25T08:00:00Z",
+                "2026-03-29T07:00:00Z",
+                "2026-04-02T07:00:00Z"
+            ]
         );
     }
 
     #[test]
     fn days_of_the_week_before_the_first_shift_do_not_count() {
         assert_eq!(
-            starts("RRULE:FREQ=WEEKLY;BYDAY=MO,FR;COUNT=3", "2027-01-01T00:00:00Z"),
-            ["2026-03-27T08:00:00Z", "2026-03-30T07:00:00Z", "2026-04-03T07:00:00Z"]
+            starts(
+                "RRULE:FREQ=WEEKLY;BYDAY=MO,FR;COUNT=3",
+                "2027-01-01T00:00:00Z"
+            ),
+            [
+                "2026-03-27T08:00:00Z",
+                "2026-03-30T07:00:00Z",
+                "2026-04-03T07:00:00Z"
+            ]
         );
         assert_eq!(starts("RRULE:FREQ=WEEKLY", "2026-03-26T00:00:00Z").len(), 1);
     }

@@ -40,7 +40,12 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     /// The entries that overlap `since..until`, in full length.
-    pub(crate) fn entries(&self, zone: &TimeZone, since: Timestamp, until: Timestamp) -> Vec<Entry> {
+    pub(crate) fn entries(
+        &self,
+        zone: &TimeZone,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Entry> {
         let from = since.max(self.start);
         let to = self.end.map_or(until, |end| until.min(end));
         let mut entries = Vec::new();
@@ -61,8 +66,16 @@ impl Rotation {
                 None => push(&mut entries, start, end, user, since, until),
                 Some(windows) => {
                     let first = windows.partition_point(|(_, close)| *close <= start);
-                    for (open, close) in windows[first..].iter().take_while(|(open, _)| *open < end) {
-                        push(&mut entries, start.max(*open), end.min(*close), user, since, until);
+                    for (open, close) in windows[first..].iter().take_while(|(open, _)| *open < end)
+                    {
+                        push(
+                            &mut entries,
+                            start.max(*open),
+                            end.min(*close),
+                            user,
+                            since,
+                            until,
+                        );
                     }
                 }
             }
@@ -109,7 +122,9 @@ impl Rotation {
         // A turn can begin before the range, a weekly window up to a week before it.
         let reach = self.turn_seconds + 8 * DAY;
         let mut day = zone.to_datetime(super::shift(from, -reach)).date();
-        let last = zone.to_datetime(super::shift(to, self.turn_seconds + DAY)).date();
+        let last = zone
+            .to_datetime(super::shift(to, self.turn_seconds + DAY))
+            .date();
         while day <= last {
             for restriction in &self.restrictions {
                 windows.extend(restriction.window(zone, day));
@@ -140,8 +155,13 @@ impl Restriction {
             return None;
         }
         let open = DateTime::from_parts(day, self.start_time_of_day);
-        let close = open.checked_add(SignedDuration::from_secs(self.duration_seconds)).ok()?;
-        Some((zone.to_timestamp(open).ok()?, zone.to_timestamp(close).ok()?))
+        let close = open
+            .checked_add(SignedDuration::from_secs(self.duration_seconds))
+            .ok()?;
+        Some((
+            zone.to_timestamp(open).ok()?,
+            zone.to_timestamp(close).ok()?,
+        ))
     }
 }
 
@@ -154,7 +174,11 @@ fn push(
     until: Timestamp,
 ) {
     if start < end && start < until && end > since {
-        entries.push(Entry { start, end, user: user.to_owned() });
+        entries.push(Entry {
+            start,
+            end,
+            user: user.to_owned(),
+        });
     }
 }
 
@@ -166,9 +190,16 @@ pub(crate) fn overlay(sources: impl IntoIterator<Item = Vec<Entry>>) -> Vec<Entr
         for entry in source {
             let mut start = entry.start;
             let first = visible.partition_point(|above| above.end <= entry.start);
-            for above in visible[first..].iter().take_while(|above| above.start < entry.end) {
+            for above in visible[first..]
+                .iter()
+                .take_while(|above| above.start < entry.end)
+            {
                 if start < above.start {
-                    uncovered.push(Entry { start, end: above.start, user: entry.user.clone() });
+                    uncovered.push(Entry {
+                        start,
+                        end: above.start,
+                        user: entry.user.clone(),
+                    });
                 }
                 start = start.max(above.end);
             }
@@ -186,7 +217,11 @@ pub(crate) fn overlay(sources: impl IntoIterator<Item = Vec<Entry>>) -> Vec<Entr
 pub(crate) fn clip(entries: Vec<Entry>, since: Timestamp, until: Timestamp) -> Vec<Entry> {
     entries
         .into_iter()
-        .map(|e| Entry { start: e.start.max(since), end: e.end.min(until), user: e.user })
+        .map(|e| Entry {
+            start: e.start.max(since),
+            end: e.end.min(until),
+            user: e.user,
+        })
         .filter(|e| e.start < e.end)
         .collect()
 }
@@ -199,7 +234,13 @@ pub(crate) fn coverage(entries: &[Entry], since: Timestamp, until: Timestamp) ->
     }
     let covered: f64 = entries
         .iter()
-        .map(|e| e.end.min(until).duration_since(e.start.max(since)).as_secs_f64().max(0.0))
+        .map(|e| {
+            e.end
+                .min(until)
+                .duration_since(e.start.max(since))
+                .as_secs_f64()
+                .max(0.0)
+        })
         .sum();
     (covered / total * 10_000.0).round() / 100.0
 }
@@ -234,7 +275,10 @@ mod tests {
         loop {
             let end = if rotation.turn_seconds % DAY == 0 {
                 let first = rotation.virtual_start.to_zoned(zone.clone());
-                first.checked_add(((turn + 1) * days).days()).unwrap().timestamp()
+                first
+                    .checked_add(((turn + 1) * days).days())
+                    .unwrap()
+                    .timestamp()
             } else {
                 let seconds = (turn + 1) * rotation.turn_seconds;
                 rotation.virtual_start + SignedDuration::from_secs(seconds)
@@ -276,7 +320,12 @@ mod tests {
         let weekend = rotation(&["E", "F", "G"], 7 * DAY, vec![weekly]);
         let mut ended = rotation(&["H"], DAY, vec![]);
         ended.end = Some(at("2026-03-20T12:00:00Z"));
-        for zone in ["Etc/UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"] {
+        for zone in [
+            "Etc/UTC",
+            "Europe/Berlin",
+            "America/New_York",
+            "Asia/Kolkata",
+        ] {
             let layers = [
                 rotation(&["A", "B", "C"], DAY, vec![]),
                 rotation(&["I", "J"], 12 * 3600, vec![night.restrictions[0].clone()]),
@@ -324,7 +373,12 @@ mod tests {
                     .rev()
                     .find(|(start, end, _)| at(start) <= now && now < at(end))
                     .map(|(_, _, user)| (*user).to_owned())
-                    .or_else(|| layers.iter().rev().find_map(|l| slow_on_call(l, &zone, now)));
+                    .or_else(|| {
+                        layers
+                            .iter()
+                            .rev()
+                            .find_map(|l| slow_on_call(l, &zone, now))
+                    });
                 assert_eq!(fast, slow, "{now}");
                 now += SignedDuration::from_mins(17);
             }

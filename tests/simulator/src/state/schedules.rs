@@ -43,7 +43,12 @@ impl Layer {
         }
     }
 
-    pub(crate) fn entries(&self, zone: &TimeZone, since: Timestamp, until: Timestamp) -> Vec<Entry> {
+    pub(crate) fn entries(
+        &self,
+        zone: &TimeZone,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Entry> {
         self.past
             .iter()
             .chain([&self.current])
@@ -104,7 +109,12 @@ impl Schedule {
     /// The users of all layers, ended ones included, each once.
     pub(crate) fn user_ids(&self) -> Vec<&str> {
         let mut users: Vec<&str> = Vec::new();
-        for user in self.layers.iter().rev().flat_map(|layer| &layer.current.users) {
+        for user in self
+            .layers
+            .iter()
+            .rev()
+            .flat_map(|layer| &layer.current.users)
+        {
             if !users.contains(&user.as_str()) {
                 users.push(user);
             }
@@ -128,7 +138,13 @@ impl Schedule {
                 .iter()
                 .rev()
                 .filter(|o| o.start < until && o.end > since)
-                .map(|o| vec![Entry { start: o.start, end: o.end, user: o.user.clone() }]),
+                .map(|o| {
+                    vec![Entry {
+                        start: o.start,
+                        end: o.end,
+                        user: o.user.clone(),
+                    }]
+                }),
         )
     }
 
@@ -154,7 +170,15 @@ impl Schedule {
 
     fn overlaid(&self, since: Timestamp, until: Timestamp) -> Vec<Entry> {
         let zone = self.zone();
-        let layers = self.layers.iter().rev().map(|layer| layer.entries(&zone, since, until));
-        overlay([self.override_entries(since, until)].into_iter().chain(layers))
+        let layers = self
+            .layers
+            .iter()
+            .rev()
+            .map(|layer| layer.entries(&zone, since, until));
+        overlay(
+            [self.override_entries(since, until)]
+                .into_iter()
+                .chain(layers),
+        )
     }
 }

@@ -54,7 +54,11 @@ impl Event {
         };
         let length = self.end.duration_since(self.start);
         let mut shifts = Vec::new();
-        for (n, start) in recurrence.starts(self.start, &zone, until).into_iter().enumerate() {
+        for (n, start) in recurrence
+            .starts(self.start, &zone, until)
+            .into_iter()
+            .enumerate()
+        {
             let end = start.checked_add(length).unwrap_or(Timestamp::MAX);
             let start = start.max(self.effective_since);
             let end = self.effective_until.map_or(end, |limit| end.min(limit));
@@ -179,7 +183,11 @@ impl ScheduleV3 {
     pub(crate) fn final_shifts(&self, since: Timestamp, until: Timestamp) -> Vec<Shift> {
         self.overflowing_shifts(since, until)
             .into_iter()
-            .map(|s| Shift { start: s.start.max(since), end: s.end.min(until), ..s })
+            .map(|s| Shift {
+                start: s.start.max(since),
+                end: s.end.min(until),
+                ..s
+            })
             .collect()
     }
 
@@ -208,7 +216,10 @@ impl ScheduleV3 {
         });
         let mut shifts: Vec<Shift> = rotations.chain(custom).collect();
         for over in &self.overrides {
-            shifts = shifts.into_iter().flat_map(|shift| over.apply(shift)).collect();
+            shifts = shifts
+                .into_iter()
+                .flat_map(|shift| over.apply(shift))
+                .collect();
         }
         shifts.retain(|shift| shift.start < until && shift.end > since);
         shifts.sort_by(|a, b| (a.start, a.end).cmp(&(b.start, b.end)));
@@ -230,8 +241,17 @@ impl OverrideV3 {
             scope: shift.scope.clone(),
             override_id: Some(self.id.clone()),
         };
-        let before = Shift { end: start, ..shift.clone() };
-        let after = Shift { start: end, ..shift };
-        [before, replaced, after].into_iter().filter(|s| s.start < s.end).collect()
+        let before = Shift {
+            end: start,
+            ..shift.clone()
+        };
+        let after = Shift {
+            start: end,
+            ..shift
+        };
+        [before, replaced, after]
+            .into_iter()
+            .filter(|s| s.start < s.end)
+            .collect()
     }
 }

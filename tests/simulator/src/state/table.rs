@@ -16,7 +16,10 @@ pub(crate) struct Table<T> {
 
 impl<T: Row> Table<T> {
     pub(crate) fn new() -> Self {
-        Self { rows: Vec::new(), index: HashMap::new() }
+        Self {
+            rows: Vec::new(),
+            index: HashMap::new(),
+        }
     }
 
     pub(crate) fn insert(&mut self, row: T) {
@@ -47,9 +50,5 @@ impl<T: Row> Table<T> {
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + Clone {
         self.rows.iter().flatten()
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.rows.iter_mut().flatten()
     }
 }

@@ -65,7 +65,9 @@ impl Team {
     }
 
     pub(crate) fn role(&self, user: &str) -> Option<TeamRole> {
-        self.members.get(*self.index.get(user)?).map(|(_, role)| *role)
+        self.members
+            .get(*self.index.get(user)?)
+            .map(|(_, role)| *role)
     }
 
     pub(super) fn remove(&mut self, user: &str) {
@@ -81,7 +83,11 @@ impl Team {
     }
 
     fn put(&mut self, user: &str, role: TeamRole) {
-        match self.index.get(user).and_then(|at| self.members.get_mut(*at)) {
+        match self
+            .index
+            .get(user)
+            .and_then(|at| self.members.get_mut(*at))
+        {
             Some(member) => member.1 = role,
             None => {
                 self.index.insert(user.to_owned(), self.members.len());

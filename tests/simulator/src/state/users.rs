@@ -112,7 +112,11 @@ impl Row for User {
 
 impl User {
     pub(crate) fn has_mobile(&self) -> bool {
-        self.id.bytes().map(usize::from).sum::<usize>().is_multiple_of(2)
+        self.id
+            .bytes()
+            .map(usize::from)
+            .sum::<usize>()
+            .is_multiple_of(2)
     }
 }
 
@@ -128,7 +132,8 @@ pub(crate) enum Blocker {
 
 impl Account {
     pub(crate) fn add_user(&mut self, user: User) {
-        self.emails.insert(user.email.to_lowercase(), user.id.clone());
+        self.emails
+            .insert(user.email.to_lowercase(), user.id.clone());
         self.users.insert(user);
         self.users_version += 1;
     }
@@ -150,7 +155,11 @@ impl Account {
         if self.config.plan.offboarding {
             return None;
         }
-        if self.incidents.iter().any(|i| i.is_open() && i.is_assigned_to(id)) {
+        if self
+            .incidents
+            .iter()
+            .any(|i| i.is_open() && i.is_assigned_to(id))
+        {
             return Some(Blocker::Incidents);
         }
         if self.cleanups.get(id).is_some_and(|until| self.now < *until) {
@@ -179,7 +188,10 @@ impl Account {
                 team.remove(id);
             }
         }
-        let deleted = super::DeletedUser { name: user.name, at: self.now };
+        let deleted = super::DeletedUser {
+            name: user.name,
+            at: self.now,
+        };
         self.deleted.insert(id.to_owned(), deleted);
         self.cleanups.remove(id);
         let due = self.reassignment_done_at();

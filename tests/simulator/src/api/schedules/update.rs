@@ -20,43 +20,71 @@ use crate::state::schedules::{Layer, Schedule};
 const TURNS: std::ops::RangeInclusive<i64> = 3600..=365 * 86_400;
 
 pub(in crate::api) fn update(account: &mut Account, call: &Call, id: &str) -> Answer {
-    let before = account.schedules.get(id).cloned().ok_or_else(Refusal::not_found)?;
+    let before = account
+        .schedules
+        .get(id)
+        .cloned()
+        .ok_or_else(Refusal::not_found)?;
     let after = changed(account, call.wrapped("schedule")?, before.clone())?;
     record(account, call, &before, &after);
     if let Some(schedule) = account.schedules.get_mut(id) {
         *schedule = after;
     }
     let schedule = account.schedules.get(id).ok_or_else(Refusal::not_found)?;
-    Ok(Reply::ok(json!({"schedule": full(account, call, schedule)?})))
+    Ok(Reply::ok(
+        json!({"schedule": full(account, call, schedule)?}),
+    ))
 }
 
 /// A dry run: what a schedule with this body would look like.
 pub(in crate::api) fn preview(account: &mut Account, call: &Call) -> Answer {
     let body = call.wrapped("schedule")?;
-    let base = reference_id(body).and_then(|id| account.schedules.get(id)).cloned();
+    let base = reference_id(body)
+        .and_then(|id| account.schedules.get(id))
+        .cloned();
     let base = base.unwrap_or_else(|| {
         let mut new = Schedule::empty("PREVIEW", text(body, "name").unwrap_or(""), "Etc/UTC");
         new.feed = "secret-calendar-feed-preview".to_owned();
         new
     });
     let schedule = changed(account, body, base)?;
-    Ok(Reply::ok(json!({"schedule": full(account, call, &schedule)?})))
+    Ok(Reply::ok(
+        json!({"schedule": full(account, call, &schedule)?}),
+    ))
 }
 
-fn changed(account: &mut Account, body: &Value, mut schedule: Schedule) -> Result<Schedule, Refusal> {
-    let zone = text(body, "time_zone").ok_or_else(|| Refusal::invalid("Time zone can't be blank"))?;
+fn changed(
+    account: &mut Account,
+    body: &Value,
+    mut schedule: Schedule,
+) -> Result<Schedule, Refusal> {
+    let zone =
+        text(body, "time_zone").ok_or_else(|| Refusal::invalid("Time zone can't be blank"))?;
     TimeZone::get(zone).map_err(|_| Refusal::invalid("Time zone is invalid"))?;
-    schedule.time_zone = if zone == "UTC" { "Etc/UTC".to_owned() } else { zone.to_owned() };
+    schedule.time_zone = if zone == "UTC" {
+        "Etc/UTC".to_owned()
+    } else {
+        zone.to_owned()
+    };
     if let Some(name) = body.get("name") {
         let name = name.as_str().map(str::trim).filter(|name| !name.is_empty());
-        name.ok_or_else(|| Refusal::invalid("Name can't be blank"))?.clone_into(&mut schedule.name);
+        name.ok_or_else(|| Refusal::invalid("Name can't be blank"))?
+            .clone_into(&mut schedule.name);
     }
     if let Some(description) = body.get("description") {
         schedule.description = description.as_str().map(str::to_owned);
     }
     if let Some(teams) = body.get("teams").and_then(Value::as_array) {
-        schedule.teams = teams.iter().filter_map(reference_id).map(str::to_owned).collect();
-        if !schedule.teams.iter().all(|team| account.teams.contains(team)) {
+        schedule.teams = teams
+            .iter()
+            .filter_map(reference_id)
+            .map(str::to_owned)
+            .collect();
+        if !schedule
+            .teams
+            .iter()
+            .all(|team| account.teams.contains(team))
+        {
             return Err(Refusal::new(400, 6001, "Team Not Found"));
         }
     }
@@ -68,7 +96,11 @@ fn changed(account: &mut Account, body: &Value, mut schedule: Schedule) -> Resul
     Ok(schedule)
 }
 
-fn apply_layers(account: &mut Account, bodies: &[Value], schedule: &mut Schedule) -> Result<(), Refusal> {
+fn apply_layers(
+    account: &mut Account,
+    bodies: &[Value],
+    schedule: &mut Schedule,
+) -> Result<(), Refusal> {
     let now = account.now;
     let mut mentioned: Vec<Layer> = Vec::new();
     let mut new: Vec<Layer> = Vec::new();
@@ -82,7 +114,9 @@ fn apply_layers(account: &mut Account, bodies: &[Value], schedule: &mut Schedule
                 Some(place.ok_or_else(|| Refusal::invalid("Schedule layer not found"))?)
             }
         };
-        let known = place.map(|at| schedule.layers[at].current.users.clone()).unwrap_or_default();
+        let known = place
+            .map(|at| schedule.layers[at].current.users.clone())
+            .unwrap_or_default();
         let rotation = rotation(account, body, &known)?;
         let name = text(body, "name").map(str::to_owned);
         match place {
@@ -140,11 +174,16 @@ fn rotation(account: &Account, body: &Value, known: &[String]) -> Result<Rotatio
         None | Some(Value::Null) => None,
         Some(_) => Some(at("end")?),
     };
-    let turn = body.get("rotation_turn_length_seconds").and_then(Value::as_i64);
+    let turn = body
+        .get("rotation_turn_length_seconds")
+        .and_then(Value::as_i64);
     let turn_seconds = turn
         .filter(|turn| TURNS.contains(turn))
         .ok_or_else(|| Refusal::invalid("Rotation turn length seconds is invalid"))?;
-    let members = body.get("users").and_then(Value::as_array).filter(|users| !users.is_empty());
+    let members = body
+        .get("users")
+        .and_then(Value::as_array)
+        .filter(|users| !users.is_empty());
     let members = members.ok_or_else(|| Refusal::invalid("Users can't be blank"))?;
     let mut users = Vec::new();
     for member in members {
@@ -153,7 +192,9 @@ fn rotation(account: &Account, body: &Value, known: &[String]) -> Result<Rotatio
         let is_known = known.iter().any(|user| user == id);
         match account.users.get(id) {
             Some(user) if user.role.is_stakeholder() && !is_known => {
-                return Err(Refusal::invalid("Stakeholders cannot be added to schedules"));
+                return Err(Refusal::invalid(
+                    "Stakeholders cannot be added to schedules",
+                ));
             }
             None if !is_known => return Err(Refusal::invalid("User not found")),
             _ => users.push(id.to_owned()),
@@ -179,13 +220,18 @@ fn rotation(account: &Account, body: &Value, known: &[String]) -> Result<Rotatio
 
 fn restriction(body: &Value) -> Result<Restriction, Refusal> {
     let wrong = || Refusal::invalid("Restrictions are invalid");
-    let duration = body.get("duration_seconds").and_then(Value::as_i64).ok_or_else(wrong)?;
+    let duration = body
+        .get("duration_seconds")
+        .and_then(Value::as_i64)
+        .ok_or_else(wrong)?;
     let start = text(body, "start_time_of_day").and_then(|t| t.parse::<Time>().ok());
     let (day, most) = match text(body, "type") {
         Some("daily_restriction") => (None, 86_400),
         Some("weekly_restriction") => {
             let day = body.get("start_day_of_week").and_then(Value::as_i64);
-            let day = day.and_then(|day| i8::try_from(day).ok()).filter(|day| (1..=7).contains(day));
+            let day = day
+                .and_then(|day| i8::try_from(day).ok())
+                .filter(|day| (1..=7).contains(day));
             (Some(day.ok_or_else(wrong)?), 7 * 86_400)
         }
         _ => return Err(wrong()),
@@ -219,7 +265,11 @@ fn record(account: &mut Account, call: &Call, before: &Schedule, after: &Schedul
         Vec::new()
     } else {
         let (before, value) = (Some(before.name.clone()), Some(after.name.clone()));
-        vec![FieldChange { name: "name", before, value }]
+        vec![FieldChange {
+            name: "name",
+            before,
+            value,
+        }]
     };
     let origin = call.caller.origin(account);
     account.record(&origin, resource(after), "update", fields, vec![users]);

@@ -39,9 +39,15 @@ pub(super) fn policies(account: &mut Account, people: &[String]) {
         }
         let rules = levels
             .into_iter()
-            .map(|targets| Rule { id: account.ids.object(), delay_minutes: 30, targets })
+            .map(|targets| Rule {
+                id: account.ids.object(),
+                delay_minutes: 30,
+                targets,
+            })
             .collect();
-        let team = teams.get(n % teams.len().saturating_sub(1).max(1)).filter(|_| n % 2 == 0);
+        let team = teams
+            .get(n % teams.len().saturating_sub(1).max(1))
+            .filter(|_| n % 2 == 0);
         let created_at = days_ago(account, 100, 900);
         let policy = EscalationPolicy {
             id: account.ids.object(),
@@ -75,7 +81,10 @@ fn join_teams(account: &mut Account, policy: &EscalationPolicy) {
                 continue;
             };
             let role = account.users.get(user).map(|u| u.role.default_team_role());
-            let is_member = account.teams.get(team).is_some_and(|t| t.role(user).is_some());
+            let is_member = account
+                .teams
+                .get(team)
+                .is_some_and(|t| t.role(user).is_some());
             if let Some(role) = role
                 && !is_member
             {
@@ -92,8 +101,11 @@ pub(super) fn incidents(account: &mut Account, people: &[String]) {
         let service = &account.services[n % account.services.len()];
         let (policy, name) = (service.policy.clone(), service.name.clone());
         let service = service.id.clone();
-        let snapshot_schedules =
-            account.policies.get(&policy).map(EscalationPolicy::schedule_ids).unwrap_or_default();
+        let snapshot_schedules = account
+            .policies
+            .get(&policy)
+            .map(EscalationPolicy::schedule_ids)
+            .unwrap_or_default();
         // Some open incidents are older than the month that lists show by default.
         let created_at = match n % 5 {
             4 => days_ago(account, 35, 200),
@@ -112,7 +124,10 @@ pub(super) fn incidents(account: &mut Account, people: &[String]) {
                 assignees.push(people[(at + 1) % people.len()].clone());
             }
         }
-        let assignments: Vec<_> = assignees.into_iter().map(|user| (created_at, user)).collect();
+        let assignments: Vec<_> = assignees
+            .into_iter()
+            .map(|user| (created_at, user))
+            .collect();
         let trouble = TROUBLES[account.ids.below(TROUBLES.len())];
         account.incidents.insert(Incident {
             id: account.ids.long(),
@@ -139,7 +154,9 @@ pub(super) fn incidents(account: &mut Account, people: &[String]) {
 /// Changes of the last 13 months, of which 12 can be read. Who is listed was
 /// created at some time; the rest are changes of job titles.
 pub(super) fn history(account: &mut Account) {
-    let owner = account.owner().map(|owner| account.user_resource(&owner.id));
+    let owner = account
+        .owner()
+        .map(|owner| account.user_resource(&owner.id));
     let users: Vec<_> = account
         .users
         .iter()
@@ -149,7 +166,11 @@ pub(super) fn history(account: &mut Account) {
     let mut records = Vec::new();
     for (id, name, created_at) in users {
         let age = account.now.duration_since(created_at).as_secs();
-        let root = Resource { id, kind: "user_reference", summary: name.clone() };
+        let root = Resource {
+            id,
+            kind: "user_reference",
+            summary: name.clone(),
+        };
         let mut add = |account: &mut Account, at, action, field: FieldChange| {
             records.push(AuditRecord {
                 id: account.ids.secret(24),
@@ -164,11 +185,18 @@ pub(super) fn history(account: &mut Account) {
             });
         };
         if age < 395 * DAY {
-            let field = FieldChange { name: "name", before: None, value: Some(name) };
+            let field = FieldChange {
+                name: "name",
+                before: None,
+                value: Some(name),
+            };
             add(account, created_at, "create", field);
         }
         if account.ids.chance(10) {
-            let at = shift(account.now, -(account.ids.below(age.min(395 * DAY) as usize) as i64));
+            let at = shift(
+                account.now,
+                -(account.ids.below(age.min(395 * DAY) as usize) as i64),
+            );
             let title = account.ids.below(JOB_TITLES.len());
             let field = FieldChange {
                 name: "job_title",

@@ -11,8 +11,18 @@ pub(super) fn licenses(account: &mut Account) {
     let without_owner = Role::FULL.into_iter().filter(|role| *role != Role::Owner);
     // Two licences with one name, as the API's own documentation shows.
     let mut kinds = vec![
-        ("Business (Full User)", "Incident Management", Role::FULL.to_vec(), "FullUser"),
-        ("Business (Full User)", "Event Intelligence", without_owner.collect(), "FullUser"),
+        (
+            "Business (Full User)",
+            "Incident Management",
+            Role::FULL.to_vec(),
+            "FullUser",
+        ),
+        (
+            "Business (Full User)",
+            "Event Intelligence",
+            without_owner.collect(),
+            "FullUser",
+        ),
     ];
     if account.config.plan.stakeholders {
         let roles = Role::STAKEHOLDERS.to_vec();
@@ -98,8 +108,15 @@ fn user(account: &mut Account, n: usize, role: Role) -> User {
     let last_sign_in_at = if pending || account.ids.chance(5) {
         None
     } else {
-        let age = account.now.duration_since(created_at).as_secs().min(200 * DAY);
-        Some(shift(account.now, -(account.ids.below(age as usize) as i64)))
+        let age = account
+            .now
+            .duration_since(created_at)
+            .as_secs()
+            .min(200 * DAY);
+        Some(shift(
+            account.now,
+            -(account.ids.below(age as usize) as i64),
+        ))
     };
     let license = license_of(account, n, role);
     let ids = &mut account.ids;
@@ -149,13 +166,18 @@ pub(super) fn teams(account: &mut Account) {
         };
         let id = account.ids.object();
         let parent = (n == 1).then(|| ids.first().cloned()).flatten();
-        account.teams.insert(Team::new(id.clone(), name, n % 4 == 2, parent));
+        account
+            .teams
+            .insert(Team::new(id.clone(), name, n % 4 == 2, parent));
         ids.push(id);
     }
     // The last of several teams stays empty.
     let joinable = if count > 1 { count - 1 } else { 1 };
-    let people: Vec<(String, Role)> =
-        account.users.iter().map(|user| (user.id.clone(), user.role)).collect();
+    let people: Vec<(String, Role)> = account
+        .users
+        .iter()
+        .map(|user| (user.id.clone(), user.role))
+        .collect();
     for (user, role) in people {
         if role == Role::ReadOnlyUser || account.ids.chance(15) {
             continue;

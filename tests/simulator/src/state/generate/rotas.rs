@@ -86,7 +86,12 @@ fn overrides(account: &mut Account, schedule: &mut Schedule, people: &[String]) 
     ];
     for (n, (start, end)) in ranges.into_iter().enumerate() {
         let user = people[(people.len() - 1).saturating_sub(n)].clone();
-        schedule.overrides.push(Override { id: account.ids.long(), start, end, user });
+        schedule.overrides.push(Override {
+            id: account.ids.long(),
+            start,
+            end,
+            user,
+        });
     }
 }
 
@@ -95,8 +100,7 @@ pub(super) fn schedules_v3(account: &mut Account, people: &[String]) {
     for n in 0..count {
         let zone = ZONES[n % ZONES.len()].to_owned();
         let begin = midnight(account, -60);
-        let mut members: Vec<Member> =
-            pick(people, 7 + n * 3, 3).into_iter().map(Some).collect();
+        let mut members: Vec<Member> = pick(people, 7 + n * 3, 3).into_iter().map(Some).collect();
         if n == 0 {
             members.push(None);
         }
@@ -112,11 +116,16 @@ pub(super) fn schedules_v3(account: &mut Account, people: &[String]) {
             recurrence: vec!["RRULE:FREQ=DAILY;INTERVAL=1".to_owned()],
             strategy: match n % 3 {
                 2 => Strategy::Every,
-                _ => Strategy::Rotating { shifts_per_member: 1 + n % 2 },
+                _ => Strategy::Rotating {
+                    shifts_per_member: 1 + n % 2,
+                },
             },
             members,
         };
-        let rotation = EventRotation { id: account.ids.object(), events: vec![event] };
+        let rotation = EventRotation {
+            id: account.ids.object(),
+            events: vec![event],
+        };
         let id = account.ids.object();
         let mut schedule = ScheduleV3 {
             feed: format!("secret-calendar-feed-{id}"),
@@ -160,7 +169,11 @@ fn extras(account: &mut Account, schedule: &mut ScheduleV3, people: &[String]) {
 
 fn team(account: &Account, n: usize) -> Option<String> {
     let teams = account.teams.len().saturating_sub(1).max(1);
-    account.teams.iter().nth(n % teams).map(|team| team.id.clone())
+    account
+        .teams
+        .iter()
+        .nth(n % teams)
+        .map(|team| team.id.clone())
 }
 
 /// Different people, as many of `size` as there are.

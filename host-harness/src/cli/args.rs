@@ -1,0 +1,295 @@
+//! The command line, literally. What it means is resolved elsewhere.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run identity-governance connectors in a sandbox.
+#[derive(Debug, Parser)]
+#[command(
+    name = "harness",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 the command succeeded, 1 a call or a check failed, 2 the command line or a file it \
+names is wrong.
+
+Start here: `harness demo` walks through everything without an account or a network."
+)]
+pub struct Cli {
+    /// Say more on stderr: -v calls, -vv requests, -vvv everything. `HARNESS_LOG` takes a filter
+    /// such as `harness::egress=debug` instead.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what a connector is, what it can do and what it may reach.
+    #[command(after_help = "Example:\n  harness info --connector ./my_connector.wasm --json")]
+    Info(InfoArgs),
+    /// Ask the vendor whether the credential is good, and whose it is.
+    #[command(after_help = "Example:\n  PAGERDUTY_TOKEN=... harness validate")]
+    Validate(ConnectArgs),
+    /// Find out why a connection does not work, or does not work fully.
+    ///
+    /// Exits with 1 if a check fails.
+    #[command(after_help = "Example:\n  PAGERDUTY_TOKEN=... harness doctor --setting region=eu")]
+    Doctor(ConnectArgs),
+    /// Call any function of the connector with JSON.
+    #[command(after_help = "\
+Examples:
+  harness call directory.list-accounts --simulator --input '{\"page\":{\"size\":2}}'
+  harness call on-call.who --simulator --input '{\"schedules\":[]}'
+  harness call directory.get-account --simulator --input @input.json")]
+    Call(CallArgs),
+    /// List the accounts, all pages.
+    #[command(after_help = "Example:\n  harness accounts --simulator --users 500 --json | jq '.items | length'")]
+    Accounts(ListArgs),
+    /// List what access is granted on: the tenant, teams, schedules, policies.
+    #[command(after_help = "Example:\n  harness resources --simulator")]
+    Resources(ListArgs),
+    /// List the access that can be held: roles, licences, memberships.
+    #[command(after_help = "Example:\n  harness entitlements --simulator")]
+    Entitlements(ListArgs),
+    /// List who holds what.
+    #[command(after_help = "Example:\n  harness grants --simulator --users 10500 --json")]
+    Grants(ListArgs),
+    /// Say who is on call now, or whether one account is.
+    #[command(after_help = "\
+Examples:
+  harness on-call --simulator
+  harness on-call PABC123 --schedule PSCHED1 --schedule PSCHED2")]
+    OnCall(OnCallArgs),
+    /// Look into recordings, check and convert them.
+    #[command(subcommand)]
+    Cassette(CassetteCommand),
+    /// Serve a simulated PagerDuty.
+    #[command(after_help = "\
+Examples:
+  harness simulator --listen 127.0.0.1:8080 --users 500
+  harness simulator --listen 127.0.0.1:8443 --tls ./certificates
+  harness simulator --listen 127.0.0.1:8080 --limit 960 --fault 'GET /users* status=503 times=2'
+Tokens:
+  simulated-token         user key of the account owner
+  simulated-account-key   account key
+  simulated-read-only     account key that only reads
+  simulated-responder     user key of a user below Global Admin")]
+    Simulator(SimulatorArgs),
+    /// Walk through everything against a simulated PagerDuty.
+    Demo(DemoArgs),
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  harness completions bash > /etc/bash_completion.d/harness")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    #[command(flatten)]
+    pub connector: ConnectorArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ConnectorArgs {
+    /// Component file to load instead of the bundled connector.
+    #[arg(long, value_name = "FILE")]
+    pub connector: Option<PathBuf>,
+}
+
+/// What it takes to reach a tenant.
+#[derive(Args, Debug)]
+pub struct ConnectArgs {
+    #[command(flatten)]
+    pub connector: ConnectorArgs,
+    /// Where the vendor's API is, if not where the connector says. That origin is thereby granted.
+    /// Plain http for loopback hosts only.
+    #[arg(long, value_name = "URL", help_heading = "Connection")]
+    pub base_url: Option<String>,
+    /// Origin that a connector other than the bundled one may reach. Repeatable.
+    #[arg(long, value_name = "ORIGIN", help_heading = "Connection")]
+    pub grant: Vec<String>,
+    /// Setting of the connector; `harness info` lists them. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Connection")]
+    pub setting: Vec<String>,
+    /// File with the credential. Else `PAGERDUTY_TOKEN` holds it.
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub token_file: Option<PathBuf>,
+    /// How the credential is presented; `harness info` lists the ways. The first one if not said.
+    #[arg(long, value_name = "SCHEME", help_heading = "Connection")]
+    pub auth: Option<String>,
+    /// Certificate authorities to trust besides Mozilla's, PEM.
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub ca_file: Option<PathBuf>,
+    /// Time for one call.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Connection")]
+    pub deadline: u64,
+    /// Talk to a simulated PagerDuty in this process.
+    #[arg(long, help_heading = "Simulator and recordings", conflicts_with_all = ["base_url", "replay"])]
+    pub simulator: bool,
+    #[command(flatten)]
+    pub population: PopulationArgs,
+    /// Answer from a recording; nothing reaches the network.
+    #[arg(long, value_name = "FILE", help_heading = "Simulator and recordings", conflicts_with_all = ["base_url", "record", "setting"])]
+    pub replay: Option<PathBuf>,
+    /// Record what passes, without secrets and with pseudonyms for people.
+    #[arg(long, value_name = "FILE", help_heading = "Simulator and recordings")]
+    pub record: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Who lives in the simulator.
+#[derive(Args, Debug)]
+pub struct PopulationArgs {
+    /// Users of the simulated account.
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Simulator and recordings")]
+    pub users: u32,
+    /// The same seed and number of users make the same account.
+    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Simulator and recordings")]
+    pub seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub struct CallArgs {
+    /// For example `directory.list-accounts`; `harness info` lists them.
+    #[arg(value_name = "INTERFACE.FUNCTION")]
+    pub function: String,
+    /// Object of the function's parameters by name, or @FILE with one.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    pub input: String,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Items per call. As many as suit the vendor's API if not said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub page_size: Option<u32>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct OnCallArgs {
+    /// Account to ask about; everybody who is on call if not said.
+    pub account: Option<String>,
+    /// Only on this schedule. Repeatable.
+    #[arg(long, value_name = "ID")]
+    pub schedule: Vec<String>,
+    /// At this instant instead of now, RFC 3339.
+    #[arg(long, value_name = "INSTANT")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CassetteCommand {
+    /// Show what a recording holds.
+    #[command(after_help = "Example:\n  harness cassette inspect accounts.json")]
+    Inspect {
+        /// The recording.
+        file: PathBuf,
+        /// Print its header and requests as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check recordings: format, secrets, personal data. Exits with 1 on an error.
+    #[command(after_help = "Example:\n  harness cassette lint tests/fixtures/*.json")]
+    Lint {
+        /// The recordings.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Convert from and to other tools' formats.
+    #[command(after_help = "\
+Examples:
+  harness cassette convert accounts.json --to har --output accounts.har
+  harness cassette convert vcr.yaml --from vcr --output accounts.json")]
+    Convert {
+        /// What to convert.
+        file: PathBuf,
+        /// Its format.
+        #[arg(long, value_enum, default_value_t = CassetteFormat::Cassette)]
+        from: CassetteFormat,
+        /// The format wanted.
+        #[arg(long, value_enum, default_value_t = CassetteFormat::Cassette)]
+        to: CassetteFormat,
+        /// Where to write; stdout if not said.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Formats of recordings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum CassetteFormat {
+    /// This tool's own.
+    Cassette,
+    /// HTTP Archive 1.2.
+    Har,
+    /// VCR.py version 1, YAML or JSON. Only to read.
+    Vcr,
+}
+
+#[derive(Args, Debug)]
+pub struct SimulatorArgs {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub population: PopulationArgs,
+    /// Requests a minute and credential, 960 at the real one. No limit if not said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Delay of every answer.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub latency: u64,
+    /// Speak https, and write the certificates (ca.pem, cert.pem, key.pem) into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub tls: Option<PathBuf>,
+    /// Features that the account's plan lacks.
+    #[arg(long, value_name = "FEATURE", value_enum, value_delimiter = ',')]
+    pub without: Vec<PlanFeature>,
+    /// Go wrong on purpose, for example `GET /users* status=503 times=2`. Repeatable.
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<String>,
+}
+
+/// What a plan may lack.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum PlanFeature {
+    /// Teams.
+    Teams,
+    /// Reading licences.
+    Licenses,
+    /// Analytics, where last logins come from.
+    Analytics,
+    /// Audit records.
+    Audit,
+    /// OAuth delegations, where last logins come from next.
+    Delegations,
+    /// Stakeholder roles and licences.
+    Stakeholders,
+    /// The roles observer and restricted access.
+    AdvancedPermissions,
+    /// Shift-based schedules.
+    V3Schedules,
+}
+
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub population: PopulationArgs,
+}

@@ -1,0 +1,287 @@
+//! From command line arguments to an open tenant.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use etcetera::BaseStrategy;
+use pagerduty_simulator::{Certificate, Listening, Region, Simulator, TOKENS};
+
+use super::{
+    args::{ConnectArgs, ConnectorArgs, PopulationArgs},
+    failure::Failure,
+};
+use crate::{
+    Budget, Connector, Credential, Engine, EngineConfig, Grant, Network, Origin, Tenant,
+    TenantConfig,
+    egress::cassette::{Cassette, RecordedFrom, Recorder, Scrubber},
+};
+
+/// An open tenant, and what has to live as long.
+pub(super) struct Session {
+    pub(super) tenant: Tenant,
+    recording: Option<Recording>,
+    _simulator: Option<Listening>,
+}
+
+struct Recording {
+    recorder: Arc<Recorder>,
+    scrubber: Scrubber,
+    credential: Option<Credential>,
+    file: PathBuf,
+}
+
+impl Session {
+    /// Writes the recording, if there is one. Called after failed calls too:
+    /// they are worth most.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        let Some(recording) = self.recording else {
+            return Ok(());
+        };
+        let by = self.tenant.connector().recorded_by(self.tenant.settings());
+        let cassette = recording.recorder.save(
+            &recording.file,
+            &by,
+            &recording.scrubber,
+            recording.credential.as_ref(),
+        )?;
+        eprintln!(
+            "recorded {} requests in `{}`",
+            cassette.interactions.len(),
+            recording.file.display()
+        );
+        Ok(())
+    }
+}
+
+/// Sets up wasmtime, with compiled code kept in the user's cache folder.
+pub(super) fn engine() -> Result<Engine, Failure> {
+    let mut config = EngineConfig::default();
+    config.cache = std::env::var_os("HARNESS_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let folders = etcetera::choose_base_strategy().ok()?;
+            Some(folders.cache_dir().join("iga-harness"))
+        });
+    Ok(Engine::new(config)?)
+}
+
+/// Loads the connector that was asked for, or the bundled one.
+pub(super) async fn connector(engine: &Engine, args: &ConnectorArgs) -> Result<Connector, Failure> {
+    match &args.connector {
+        Some(file) => Connector::from_file(engine, file).await.map_err(|error| {
+            let hint = error.hint();
+            match &error {
+                // Has the file's name in it already.
+                crate::LoadError::Read { .. } => Failure::usage(&error, hint),
+                _ => Failure::usage(format!("`{}`: {error}", file.display()), hint),
+            }
+        }),
+        None => Ok(Connector::bundled(engine).await?),
+    }
+}
+
+/// Opens the tenant that the arguments describe.
+pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
+    let engine = engine()?;
+    let connector = connector(&engine, &args.connector).await?;
+    if let Some(file) = &args.replay {
+        return replay(&connector, file, args);
+    }
+    let mut settings = settings(&args.setting)?;
+    let mut network = Network::default();
+    if let Some(file) = &args.ca_file {
+        network = network.trust_pem(&read(file, "certificates")?)?;
+    }
+    let mut grant = grant(&connector, args)?;
+    if let Some(base_url) = &args.base_url {
+        let origin: Origin = base_url.parse().map_err(|error: crate::OriginError| {
+            Failure::usage(format!("--base-url: {error}"), error.hint())
+        })?;
+        settings.insert("base-url".to_owned(), origin.to_string());
+        grant = grant.origin(origin);
+    }
+    let mut simulator = None;
+    if args.simulator {
+        let region = settings.get("region").map_or("us", String::as_str);
+        let (listening, certificate) = start_simulator(&args.population, region).await?;
+        network = network.trust_pem(certificate.ca_pem().as_bytes())?;
+        // The connector talks to the vendor's own origins, over TLS: the whole
+        // path is as it would be, but for where it leads.
+        for origin in connector.origins() {
+            network = network.route(origin.clone(), listening.addr());
+            grant = grant.origin(origin.clone());
+        }
+        simulator = Some(listening);
+    }
+    let credential = credential(args)?;
+    let mut budget = Budget::default();
+    budget.deadline = Duration::from_secs(args.deadline);
+    let mut config = TenantConfig::new(grant)
+        .credential(credential.clone())
+        .network(network)
+        .budget(budget);
+    if let Some(scheme) = &args.auth {
+        config = config.scheme(scheme);
+    }
+    for (name, value) in &settings {
+        config = config.setting(name, value);
+    }
+    let recording = args
+        .record
+        .as_ref()
+        .map(|file| recording(&connector, file, credential, args.simulator))
+        .transpose()?;
+    if let Some(recording) = &recording {
+        config = config.record(Arc::clone(&recording.recorder));
+    }
+    Ok(Session {
+        tenant: connector.open(config)?,
+        recording,
+        _simulator: simulator,
+    })
+}
+
+fn replay(connector: &Connector, file: &Path, args: &ConnectArgs) -> Result<Session, Failure> {
+    let cassette = Cassette::read(file)?;
+    let mut grant = Grant::read_only();
+    for origin in connector.origins() {
+        grant = grant.origin(origin.clone());
+    }
+    if let Some(origin) = cassette.harness.settings.get("base-url")
+        && let Ok(origin) = origin.parse()
+    {
+        grant = grant.origin(origin);
+    }
+    let mut budget = Budget::default();
+    budget.deadline = Duration::from_secs(args.deadline);
+    let config = TenantConfig::new(grant).budget(budget).replay(cassette)?;
+    Ok(Session {
+        tenant: connector.open(config)?,
+        recording: None,
+        _simulator: None,
+    })
+}
+
+/// The bundled connector may go where it says. Another one goes where the
+/// operator says: it could name its author's own server, and the credential
+/// would follow.
+fn grant(connector: &Connector, args: &ConnectArgs) -> Result<Grant, Failure> {
+    let mut grant = Grant::read_only();
+    if args.connector.connector.is_none() {
+        for origin in connector.origins() {
+            grant = grant.origin(origin.clone());
+        }
+    }
+    for origin in &args.grant {
+        grant = grant.origin(origin.parse().map_err(|error: crate::OriginError| {
+            Failure::usage(format!("--grant: {error}"), error.hint())
+        })?);
+    }
+    Ok(grant)
+}
+
+fn settings(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    given
+        .iter()
+        .map(|setting| match setting.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(Failure::usage(
+                format!("`--setting {setting}` has no `=`"),
+                "write it as `--setting region=eu`",
+            )),
+        })
+        .collect()
+}
+
+fn credential(args: &ConnectArgs) -> Result<Credential, Failure> {
+    if let Some(file) = &args.token_file {
+        let text = read(file, "credential")?;
+        let text = String::from_utf8(text).map_err(|_| {
+            Failure::usage(
+                format!("`{}` is not a text file", file.display()),
+                "put the token, and nothing else, into it",
+            )
+        })?;
+        return Ok(Credential::token(text)?);
+    }
+    match std::env::var("PAGERDUTY_TOKEN") {
+        Ok(token) if !token.trim().is_empty() => Ok(Credential::token(token)?),
+        _ if args.simulator => Ok(Credential::token(TOKENS.owner)?),
+        _ => Err(Failure::usage(
+            "there is no credential",
+            "set `PAGERDUTY_TOKEN`, name a `--token-file`, or try `--simulator`",
+        )),
+    }
+}
+
+fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    fs::read(file).map_err(|error| {
+        Failure::usage(
+            format!("`{}` can't be read: {error}", file.display()),
+            format!("name a file with the {what}"),
+        )
+    })
+}
+
+fn recording(
+    connector: &Connector,
+    file: &Path,
+    credential: Credential,
+    simulated: bool,
+) -> Result<Recording, Failure> {
+    // Better said now than after an hour of reading.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder
+        && !folder.is_dir()
+    {
+        return Err(Failure::usage(
+            format!("there is no folder `{}` to record into", folder.display()),
+            "make it first",
+        ));
+    }
+    let shared_hosts = connector
+        .origins()
+        .iter()
+        .map(|origin| origin.host().to_owned());
+    let domain = &connector.descriptor().vendor_domain;
+    let mut seed = [0; 32];
+    let (origin, scrubber) = if simulated {
+        let scrubber = Scrubber::with_key([0; 32], domain, shared_hosts);
+        (RecordedFrom::Simulator, scrubber)
+    } else {
+        getrandom::fill(&mut seed).expect("the operating system has random numbers");
+        (RecordedFrom::Live, Scrubber::random(domain, shared_hosts))
+    };
+    let now = jiff::Timestamp::now();
+    // Whole seconds: what the vendor's API understands.
+    let clock = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+    Ok(Recording {
+        recorder: Arc::new(Recorder::new(origin, clock, seed)),
+        scrubber,
+        credential: Some(credential),
+        file: file.to_owned(),
+    })
+}
+
+/// Starts a simulator in this process, on a free port.
+pub(super) async fn start_simulator(
+    population: &PopulationArgs,
+    region: &str,
+) -> Result<(Listening, Certificate), Failure> {
+    let mut config = super::simulator::config(population);
+    config.region = if region == "eu" { Region::Eu } else { Region::Us };
+    let problem = |error: &dyn std::fmt::Display| {
+        Failure::call(format!("the simulator can't start: {error}"), None)
+    };
+    let certificate = Certificate::generate().map_err(|error| problem(&error))?;
+    let listening = Simulator::new(config)
+        .listen_tls(([127, 0, 0, 1], 0).into(), &certificate)
+        .await
+        .map_err(|error| problem(&error))?;
+    Ok((listening, certificate))
+}

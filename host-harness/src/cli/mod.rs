@@ -1,0 +1,90 @@
+//! The command line tool.
+
+mod args;
+mod cassette;
+mod connect;
+mod demo;
+mod failure;
+mod list;
+mod output;
+mod queries;
+mod simulator;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
+
+use args::{CassetteCommand, Cli, Command};
+use failure::Failure;
+
+/// Runs the command line. Exit codes: 0 success, 1 a call or a check failed, 2
+/// the command line or a file it names is wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::call(format!("no threads: {error}"), None);
+            return failure.report();
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Info(args) => queries::info(&args).await,
+        Command::Validate(args) => queries::validate(&args).await,
+        Command::Doctor(args) => queries::doctor(&args).await,
+        Command::Call(args) => queries::call(&args).await,
+        Command::OnCall(args) => queries::on_call(&args).await,
+        Command::Accounts(args) => list::accounts(&args).await,
+        Command::Resources(args) => list::resources(&args).await,
+        Command::Entitlements(args) => list::entitlements(&args).await,
+        Command::Grants(args) => list::grants(&args).await,
+        Command::Cassette(CassetteCommand::Inspect { file, json }) => {
+            cassette::inspect(&file, json)
+        }
+        Command::Cassette(CassetteCommand::Lint { files }) => cassette::lint_files(&files),
+        Command::Cassette(CassetteCommand::Convert {
+            file,
+            from,
+            to,
+            output,
+        }) => cassette::convert(&file, from, to, output.as_deref()),
+        Command::Simulator(args) => simulator::serve(&args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "harness", &mut script);
+            output::raw(&script)
+        }
+    }
+}
+
+/// Talk goes to stderr, and only what was asked for.
+fn log(verbose: u8) {
+    let filter = std::env::var("HARNESS_LOG").unwrap_or_else(|_| {
+        match verbose {
+            0 => "warn",
+            1 => "warn,harness=info",
+            2 => "info,harness=debug",
+            _ => "debug,hyper_util=trace",
+        }
+        .to_owned()
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .compact()
+        .init();
+}

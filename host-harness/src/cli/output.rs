@@ -1,0 +1,92 @@
+//! Results on stdout: aligned columns for people, JSON for programs.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use super::failure::Failure;
+use crate::{contract::types::Notice, text::printable};
+
+/// Prints JSON, indented.
+pub(super) fn json(value: &Value) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value)
+        .expect("a JSON value has string keys only");
+    text.push('\n');
+    raw(text.as_bytes())
+}
+
+/// Prints a line.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are.
+pub(super) fn raw(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Prints aligned columns. Cells come from strangers.
+pub(super) fn table(
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<(), Failure> {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.iter().map(|name| name.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| printable(cell).into_owned()));
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, 1));
+    }
+    let text: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    raw(text.as_bytes())
+}
+
+/// Prints `name  value` lines.
+pub(super) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let text: String = fields
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {}\n", printable(value)))
+        .collect();
+    raw(text.as_bytes())
+}
+
+/// Says on stderr what a result leaves out.
+pub(super) fn notices(notices: &[Notice]) {
+    for notice in notices {
+        let message = printable(&notice.message);
+        match &notice.hint {
+            Some(hint) => eprintln!("notice: {message}; hint: {}", printable(hint)),
+            None => eprintln!("notice: {message}"),
+        }
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub(super) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 account`, `2 accounts`.
+pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}

@@ -1,0 +1,103 @@
+use bytes::Bytes;
+use pagerduty_simulator::{Effect, Fault, Match};
+use serde_json::json;
+
+use crate::client::{Api, config};
+
+async fn with(fault: &str) -> Api {
+    let api = Api::new(config()).await;
+    api.simulator.faults().add(fault.parse().unwrap());
+    api
+}
+
+#[tokio::test]
+async fn a_status_hits_as_often_as_told() {
+    let api = with("GET /users* status=503 times=2 skip=1").await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(api.get("/users").await.status);
+    }
+    assert_eq!(statuses, [200, 503, 503, 200]);
+    assert_eq!(api.simulator.faults().fired(), 2);
+}
+
+#[tokio::test]
+async fn rate_limits_come_with_and_without_headers() {
+    let api = with("* /teams rate-limited").await;
+    let bare = api.get("/teams").await;
+    assert_eq!((bare.status, bare.text.as_str()), (429, ""));
+    assert!(bare.headers.get("ratelimit-reset").is_none());
+    api.simulator.faults().clear();
+    api.simulator
+        .faults()
+        .add("* /teams rate-limited reset=3".parse().unwrap());
+    assert_eq!(api.get("/teams").await.headers["ratelimit-reset"], "3");
+}
+
+#[tokio::test]
+async fn a_reset_after_the_change_has_changed() {
+    let api = with("POST /users reset-after-applied").await;
+    api.simulator.keep_exchanges(true);
+    let body = json!({"user": {"type": "user", "name": "A B", "email": "a.b@acme.example"}});
+    assert!(api.try_call("POST", "/users", Some(body)).await.is_err());
+    assert_eq!(
+        api.all("/users?query=a.b@acme.example", "users")
+            .await
+            .len(),
+        1
+    );
+    let exchanges = api.simulator.exchanges();
+    assert_eq!((exchanges[0].status, exchanges[1].status), (0, 200));
+    assert!(
+        exchanges[0]
+            .request_headers
+            .contains(&("authorization".to_owned(), "Token".to_owned()))
+    );
+    assert_eq!(
+        exchanges[0].request_body.as_ref().unwrap()["user"]["name"],
+        "A B"
+    );
+    api.simulator
+        .faults()
+        .add("GET /users reset".parse().unwrap());
+    assert!(api.try_call("GET", "/users", None).await.is_err());
+}
+
+#[tokio::test]
+async fn bodies_are_cut_replaced_and_slowed() {
+    let api = with("GET /users truncated times=1").await;
+    let cut = api.get("/users").await;
+    assert!(cut.status == 200 && cut.json.is_null() && cut.text.starts_with('{'));
+    api.simulator.faults().add(Fault {
+        when: Match {
+            path: Some("/users".to_owned()),
+            times: Some(1),
+            ..Match::default()
+        },
+        effect: Effect::Body {
+            content_type: "text/html".to_owned(),
+            body: Bytes::from_static(b"<html>"),
+            status: 502,
+        },
+    });
+    let html = api.get("/users").await;
+    assert_eq!((html.status, html.text.as_str()), (502, "<html>"));
+    api.simulator
+        .faults()
+        .add("GET /abilities slow chunk=20 pause=1ms".parse().unwrap());
+    assert!(api.get("/abilities").await.json["abilities"].is_array());
+}
+
+#[test]
+fn fault_strings_are_checked_with_a_hint() {
+    for wrong in [
+        "GET /users",
+        "GET users reset",
+        "GET /users explode",
+        "GET /users reset reset=3",
+        "GET /users status=9999",
+    ] {
+        let error = wrong.parse::<Fault>().unwrap_err().to_string();
+        assert!(error.contains("hint: ") && error.contains(wrong), "{error}");
+    }
+}

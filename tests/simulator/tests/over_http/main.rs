@@ -1,0 +1,13 @@
+//! The simulator through real HTTP on loopback, one module per theme.
+
+mod client;
+mod deletion;
+mod escalation;
+mod faults;
+mod generation;
+mod limits;
+mod oauth;
+mod paging;
+mod schedules;
+mod shifts;
+mod users;
