@@ -80,7 +80,7 @@ impl Grants {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             // Not the seed of the account: its ids must not depend on sign-ins.
-            ids: Ids::new(seed ^ 0x6f61_7574_68),
+            ids: Ids::new(seed ^ 0x6f61_7574),
             codes: HashMap::new(),
             access: HashMap::new(),
             refresh: HashMap::new(),

@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod delegations;
 mod errors;
+mod events_v3;
 mod incidents;
 mod licenses;
 mod oncalls;

@@ -58,8 +58,15 @@ impl Ids {
     }
 
     fn text(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| ALPHABET[self.below(ALPHABET.len())] as char)
-            .collect()
+        let mut text = String::with_capacity(length);
+        while text.len() < length {
+            // 12 characters of 36 fit into 64 bits.
+            let mut bits = self.rng.next_u64();
+            for _ in 0..(length - text.len()).min(12) {
+                text.push(char::from(ALPHABET[(bits % 36) as usize]));
+                bits /= 36;
+            }
+        }
+        text
     }
 }

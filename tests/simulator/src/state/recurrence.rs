@@ -214,6 +214,7 @@ fn parse_date(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed test says where")]
 mod tests {
     use super::*;
 

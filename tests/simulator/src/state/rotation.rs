@@ -246,6 +246,7 @@ pub(crate) fn coverage(entries: &[Entry], since: Timestamp, until: Timestamp) ->
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed test says where")]
 mod tests {
     use super::*;
     use crate::state::schedules::{Layer, Override, Schedule};

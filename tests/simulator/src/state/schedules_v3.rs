@@ -222,7 +222,7 @@ impl ScheduleV3 {
                 .collect();
         }
         shifts.retain(|shift| shift.start < until && shift.end > since);
-        shifts.sort_by(|a, b| (a.start, a.end).cmp(&(b.start, b.end)));
+        shifts.sort_by_key(|shift| (shift.start, shift.end));
         shifts
     }
 }

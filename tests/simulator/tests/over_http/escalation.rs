@@ -37,7 +37,7 @@ async fn a_put_has_its_traps() {
     });
     assert_eq!(untyped.await.status, 404);
     let strategy = put(&|b| {
-        b["escalation_rules"][0]["escalation_rule_assignment_strategy"] = json!("round_robin")
+        b["escalation_rules"][0]["escalation_rule_assignment_strategy"] = json!("round_robin");
     });
     assert_eq!(strategy.await.status, 403);
 }

@@ -1,5 +1,7 @@
 //! The simulator through real HTTP on loopback, one module per theme.
 
+#![expect(clippy::unwrap_used, reason = "a failed test says where")]
+
 mod client;
 mod deletion;
 mod escalation;

@@ -33,13 +33,14 @@ async fn put(api: &Api, schedule: &Value, layers: Vec<Value>) -> crate::client::
 async fn a_put_wants_layers_in_the_reverse_of_what_a_get_shows() {
     let api = Api::new(config()).await;
     let before = schedule_with(&api, 2).await;
-    let layers = before["schedule_layers"].as_array().unwrap().clone();
+    let mut layers = before["schedule_layers"].as_array().unwrap().clone();
     let swapped = put(&api, &before, layers.clone()).await.json["schedule"].clone();
     assert_eq!(
         ids(&swapped),
         ids(&before).into_iter().rev().collect::<Vec<_>>()
     );
     assert_eq!(swapped["time_zone"], "Etc/UTC");
+    layers.reverse();
     let restored = put(&api, &before, layers).await.json["schedule"].clone();
     assert_eq!(ids(&restored), ids(&before));
     assert_eq!(restored["description"], before["description"]);

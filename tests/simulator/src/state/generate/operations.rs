@@ -118,10 +118,10 @@ pub(super) fn incidents(account: &mut Account, people: &[String]) {
         };
         let mut assignees = Vec::new();
         if status != Status::Resolved {
-            assignees.push(people[account.ids.below(people.len())].clone());
+            let first = account.ids.below(people.len());
+            assignees.push(people[first].clone());
             if n % 5 == 1 && people.len() > 1 {
-                let at = people.iter().position(|p| p == &assignees[0]).unwrap_or(0);
-                assignees.push(people[(at + 1) % people.len()].clone());
+                assignees.push(people[(first + 1) % people.len()].clone());
             }
         }
         let assignments: Vec<_> = assignees
