@@ -72,7 +72,13 @@ fn parse_local(text: &str) -> Option<(i64, &str)> {
     let minute = digits(text.get(14..16)?)?;
     let second = digits(text.get(17..19)?)?;
     let separators = [4, 7, 10, 13, 16].map(|at| text.as_bytes().get(at).copied());
-    let [Some(b'-'), Some(b'-'), Some(b'T' | b't' | b' '), Some(b':'), Some(b':')] = separators
+    let [
+        Some(b'-'),
+        Some(b'-'),
+        Some(b'T' | b't' | b' '),
+        Some(b':'),
+        Some(b':'),
+    ] = separators
     else {
         return None;
     };

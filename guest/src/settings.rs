@@ -83,17 +83,23 @@ impl Settings {
         let custom = variable("BASE_URL");
         let base_url = match &custom {
             None => region.origin().to_owned(),
-            Some(url) => {
-                parse_base_url(url).ok_or_else(|| {
-                    refusal("base-url", url, "an http(s) URL without query or credentials")
-                })?
-            }
+            Some(url) => parse_base_url(url).ok_or_else(|| {
+                refusal(
+                    "base-url",
+                    url,
+                    "an http(s) URL without query or credentials",
+                )
+            })?,
         };
         let subdomain = variable("SUBDOMAIN");
         if let Some(text) = &subdomain
             && !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         {
-            return Err(refusal("subdomain", text, "the `acme` of `acme.pagerduty.com`"));
+            return Err(refusal(
+                "subdomain",
+                text,
+                "the `acme` of `acme.pagerduty.com`",
+            ));
         }
         let from_email = variable("FROM_EMAIL");
         if let Some(text) = &from_email
@@ -151,6 +157,5 @@ fn parse_base_url(url: &str) -> Option<String> {
         .or_else(|| url.strip_prefix("http://"))?;
     let host = rest.split('/').next()?;
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\\"<>{}%`^|".contains(&byte);
-    (!host.is_empty() && !host.starts_with(':') && rest.bytes().all(plain))
-        .then(|| url.to_owned())
+    (!host.is_empty() && !host.starts_with(':') && rest.bytes().all(plain)).then(|| url.to_owned())
 }

@@ -9,7 +9,7 @@ use crate::iga::connector::types::{Notice, PageRequest};
 use crate::instants::{DAY, Timestamp};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::analytics::{self, Presence};
-use crate::pagerduty::audit::{self, Record, RecordPage};
+use crate::pagerduty::audit::{self, Record};
 use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::references::Reference;
 use crate::pagerduty::sign_ins;
@@ -134,7 +134,10 @@ impl Traces<'_> {
     }
 
     fn is_noted(&self, code: &str) -> bool {
-        self.notices.borrow().iter().any(|notice| notice.code == code)
+        self.notices
+            .borrow()
+            .iter()
+            .any(|notice| notice.code == code)
     }
 
     /// Once: several requests in flight find out the same.
@@ -198,7 +201,11 @@ impl At {
 }
 
 /// What happened since then.
-pub async fn list_activity(client: &Client, since: &str, page: &PageRequest) -> Result<ActivityPage> {
+pub async fn list_activity(
+    client: &Client,
+    since: &str,
+    page: &PageRequest,
+) -> Result<ActivityPage> {
     let size = page_size(client, page)?;
     let asked = Timestamp::parse(since).ok_or_else(|| {
         Error::invalid_input("`since` is not an instant").hint("for example 2026-03-19T08:00:00Z")
@@ -238,7 +245,8 @@ pub async fn list_activity(client: &Client, since: &str, page: &PageRequest) -> 
             }
             Ok(false) => {}
             Err(error) if error.is_out_of_reach() => {
-                notices.push(error.into_notice("audit-not-available", "audit records are left out"));
+                notices
+                    .push(error.into_notice("audit-not-available", "audit records are left out"));
                 break None;
             }
             Err(error) => return Err(error),
@@ -269,8 +277,9 @@ async fn add_records(
     if let Some(cursor) = &at.cursor {
         request = request.with("cursor", cursor);
     }
-    let page: RecordPage = client.fetch(&request).await?;
-    for record in page.records.iter().skip(at.skip as usize) {
+    let answer = client.fetch(&request).await?;
+    let records = request.list(&answer, "records")?;
+    for record in records.iter().skip(at.skip as usize).map(Record::read) {
         if items.len() == size {
             return Ok(false);
         }
@@ -278,17 +287,17 @@ async fn add_records(
         if record.id.is_empty() {
             continue;
         }
-        let when = record.at().ok_or_else(|| {
+        let when = record.at.ok_or_else(|| {
             Error::invalid_response("PagerDuty sent an audit record without a time")
         })?;
         // Whether `until` is part of a window is not documented: a record on
         // the border belongs to the later one.
         if when >= start && (when < end || at.is_last_window()) {
-            items.push(activity(record, when));
+            items.push(activity(&record, when));
         }
     }
     at.skip = 0;
-    match page.next_cursor.filter(|next| !next.is_empty()) {
+    match answer.text("next_cursor").filter(|next| !next.is_empty()) {
         Some(next) if next.len() > MAX_CURSOR || at.cursor.as_ref() == Some(&next) => Err(
             Error::invalid_response("PagerDuty's cursor for audit records does not lead on"),
         ),
@@ -308,14 +317,21 @@ async fn add_records(
 fn activity(record: &Record, when: Timestamp) -> ActivityRecord {
     let root = record.root_resource.as_ref();
     let detail = record
-        .resource()
+        .resource
+        .as_ref()
         .filter(|detail| root.is_none_or(|root| root.id != detail.id));
     ActivityRecord {
         id: record.id.clone(),
         at: when.to_rfc3339(),
-        actor: record.actor().map(str::to_owned),
-        action: record.action.clone().unwrap_or_else(|| "unknown".to_owned()),
-        method: record.method().map(|method| method.replace('_', "-")),
+        actor: record.actor.clone(),
+        action: record
+            .action
+            .clone()
+            .unwrap_or_else(|| "unknown".to_owned()),
+        method: record
+            .method
+            .as_ref()
+            .map(|method| method.replace('_', "-")),
         targets: root.into_iter().chain(detail).filter_map(target).collect(),
     }
 }

@@ -25,7 +25,10 @@ pub async fn validate(client: &Client) -> Result<Tenant> {
         }
         Ok(_) => {}
         Err(error) if error.is_out_of_reach() => {
-            warnings.push(format!("the plan's abilities are not readable: {}", error.message));
+            warnings.push(format!(
+                "the plan's abilities are not readable: {}",
+                error.message
+            ));
         }
         Err(error) => return Err(error),
     }

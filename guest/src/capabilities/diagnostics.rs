@@ -24,7 +24,11 @@ pub async fn diagnose(client: &Client) -> Vec<Finding> {
     };
     let (users, sample) = users(client).await;
     vec![
-        finding("network", Verdict::Pass, format!("{} answers", client.settings().base_url)),
+        finding(
+            "network",
+            Verdict::Pass,
+            format!("{} answers", client.settings().base_url),
+        ),
         finding("authentication", Verdict::Pass, whom(&identity)),
         account_state(client).await,
         permissions(&identity),
@@ -69,7 +73,7 @@ impl Finding {
     }
 
     /// What a check found that could not be made.
-    fn of_error(check: &str, error: Error) -> Self {
+    fn of_error(check: &str, error: &Error) -> Self {
         let verdict = match error.code {
             // Works, for who does without.
             _ if error.is_out_of_reach() => Verdict::Warn,
@@ -78,8 +82,8 @@ impl Finding {
             _ => Verdict::Fail,
         };
         Self {
-            hint: error.hint,
-            ..finding(check, verdict, error.message)
+            hint: error.hint.clone(),
+            ..finding(check, verdict, &error.message)
         }
     }
 }
@@ -95,29 +99,24 @@ async fn unreachable_tenant(client: &Client, error: Error) -> Vec<Finding> {
         ));
         "the credential was not accepted"
     } else {
-        findings.push(Finding::of_error("network", Error {
-            hint: error.hint.clone(),
-            ..Error::new(error.code, error.message.clone())
-        }));
+        findings.push(Finding::of_error("network", &error));
         "PagerDuty's API was not reached"
     };
     findings.push(match error.code {
-        _ if error.upstream_status.is_none() => {
-            finding("authentication", Verdict::Skip, reason)
-        }
-        ErrorCode::Unauthorized => refused_credential(client, error).await,
+        _ if error.upstream_status.is_none() => finding("authentication", Verdict::Skip, reason),
+        ErrorCode::Unauthorized => refused_credential(client, &error).await,
         _ => Finding {
             verdict: Verdict::Fail,
-            ..Finding::of_error("authentication", error)
+            ..Finding::of_error("authentication", &error)
         },
     });
     findings.extend(DEPENDENT.map(|check| finding(check, Verdict::Skip, reason)));
     findings
 }
 
-async fn refused_credential(client: &Client, error: Error) -> Finding {
+async fn refused_credential(client: &Client, error: &Error) -> Finding {
     let settings = client.settings();
-    let refused = finding("authentication", Verdict::Fail, error.message);
+    let refused = finding("authentication", Verdict::Fail, &error.message);
     if settings.base_url_is_custom {
         return refused.hint(
             "the credential is wrong, was revoked, or its user is gone: make a new one, or \
@@ -152,8 +151,12 @@ fn whom(identity: &Identity) -> String {
 /// A locked or expired account answers some requests with a refusal of its own.
 async fn account_state(client: &Client) -> Finding {
     match abilities::get(client).await {
-        Ok(_) => finding("account-state", Verdict::Pass, "the PagerDuty account is active"),
-        Err(error) => Finding::of_error("account-state", error),
+        Ok(_) => finding(
+            "account-state",
+            Verdict::Pass,
+            "the PagerDuty account is active",
+        ),
+        Err(error) => Finding::of_error("account-state", &error),
     }
 }
 
@@ -207,7 +210,7 @@ async fn users(client: &Client) -> (Finding, Vec<User>) {
         Err(error) => {
             let failed = Finding {
                 verdict: Verdict::Fail,
-                ..Finding::of_error("users-syncing", error)
+                ..Finding::of_error("users-syncing", &error)
             };
             return (failed, Vec::new());
         }
@@ -217,7 +220,9 @@ async fn users(client: &Client) -> (Finding, Vec<User>) {
         || format!("at least {}", sample.len()),
         |total| total.to_string(),
     );
-    let pending = sample.iter().filter(|user| user.invitation_sent == Some(true));
+    let pending = sample
+        .iter()
+        .filter(|user| user.invitation_sent == Some(true));
     let summary = format!(
         "{total} users; of the first {}, {} have not accepted their invitation",
         sample.len(),
@@ -242,7 +247,10 @@ fn emails(sample: &[User]) -> Finding {
         .iter()
         .filter(|user| user.email.as_deref().is_none_or(str::is_empty))
         .count();
-    let summary = format!("{missing} of the first {} users have no e-mail address", sample.len());
+    let summary = format!(
+        "{missing} of the first {} users have no e-mail address",
+        sample.len()
+    );
     match missing {
         0 => finding(check, Verdict::Pass, summary),
         _ => finding(check, Verdict::Warn, summary)
@@ -255,12 +263,16 @@ async fn teams(client: &Client) -> Finding {
     let list = List::all(teams::PATH);
     let stretch = match paging::read::<Team>(client, &list, &Place::default(), SAMPLE).await {
         Ok(stretch) => stretch,
-        Err(error) => return Finding::of_error(check, error),
+        Err(error) => return Finding::of_error(check, &error),
     };
     let teams: Vec<Team> = stretch.rows.into_iter().flatten().collect();
     if teams.is_empty() {
-        return finding(check, Verdict::Warn, "there are no teams, or none is visible")
-            .hint("make a team in PagerDuty, or connect as somebody who sees the teams");
+        return finding(
+            check,
+            Verdict::Warn,
+            "there are no teams, or none is visible",
+        )
+        .hint("make a team in PagerDuty, or connect as somebody who sees the teams");
     }
     let total = stretch.total.map_or_else(
         || format!("at least {}", teams.len()),
@@ -273,10 +285,13 @@ async fn teams(client: &Client) -> Finding {
     });
     let counts = match client.all(counts).await {
         Ok(counts) => counts,
-        Err(error) => return Finding::of_error(check, error),
+        Err(error) => return Finding::of_error(check, &error),
     };
     let empty = counts.iter().filter(|count| **count == 0).count();
-    let summary = format!("{total} teams; of the first {}, {empty} have no members", sample.len());
+    let summary = format!(
+        "{total} teams; of the first {}, {empty} have no members",
+        sample.len()
+    );
     match empty {
         0 => finding(check, Verdict::Pass, summary),
         _ => finding(check, Verdict::Warn, summary)
@@ -288,16 +303,22 @@ async fn licenses(client: &Client) -> Finding {
     let check = "licenses";
     let kinds = match licenses::all(client).await {
         Ok(licenses) => licenses.len(),
-        Err(error) => return Finding::of_error(check, error),
+        Err(error) => return Finding::of_error(check, &error),
     };
     let list = List::all(licenses::ALLOCATIONS_PATH);
     let place = Place::default();
     match paging::read::<licenses::Allocation>(client, &list, &place, 1).await {
         Ok(stretch) => {
-            let taken = stretch.total.map_or_else(String::new, |n| format!(", {n} seats taken"));
-            finding(check, Verdict::Pass, format!("{kinds} kinds of licence{taken}"))
+            let taken = stretch
+                .total
+                .map_or_else(String::new, |n| format!(", {n} seats taken"));
+            finding(
+                check,
+                Verdict::Pass,
+                format!("{kinds} kinds of licence{taken}"),
+            )
         }
-        Err(error) => Finding::of_error(check, error),
+        Err(error) => Finding::of_error(check, &error),
     }
 }
 
@@ -342,9 +363,11 @@ fn from_email(client: &Client, identity: &Identity) -> Finding {
     let check = "from-email";
     match (&identity.user, &client.settings().from_email) {
         (_, Some(email)) => finding(check, Verdict::Pass, format!("incidents move as {email}")),
-        (Some(user), None) => {
-            finding(check, Verdict::Pass, format!("incidents move as user {user}"))
-        }
+        (Some(user), None) => finding(
+            check,
+            Verdict::Pass,
+            format!("incidents move as user {user}"),
+        ),
         (None, None) => finding(
             check,
             Verdict::Warn,
@@ -365,7 +388,11 @@ fn rate_limit(client: &Client) -> Finding {
         number(limits.reset)
     );
     match limits.remaining {
-        None => finding(check, Verdict::Skip, "PagerDuty does not say how much is left"),
+        None => finding(
+            check,
+            Verdict::Skip,
+            "PagerDuty does not say how much is left",
+        ),
         Some(left) if left < FEW_REQUESTS => finding(check, Verdict::Warn, summary).hint(
             "other integrations may use the same credential: give each its own; PagerDuty can \
              raise the limit",

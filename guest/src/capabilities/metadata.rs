@@ -54,7 +54,14 @@ fn entitlement_types() -> Vec<EntitlementType> {
         (ROLE, "Role", TENANT, 1, Some(1), true),
         (LICENSE, "Licence", TENANT, 1, Some(1), false),
         (TEAM_MEMBERSHIP, "Team role", TEAM, 0, None, true),
-        (SCHEDULE_MEMBERSHIP, "Schedule membership", SCHEDULE, 0, None, true),
+        (
+            SCHEDULE_MEMBERSHIP,
+            "Schedule membership",
+            SCHEDULE,
+            0,
+            None,
+            true,
+        ),
         (
             ESCALATION_POLICY_MEMBERSHIP,
             "Escalation policy membership",
@@ -64,15 +71,17 @@ fn entitlement_types() -> Vec<EntitlementType> {
             true,
         ),
     ]
-    .map(|(id, label, resource_type, min, max, removable)| EntitlementType {
-        id: id.to_owned(),
-        label: label.to_owned(),
-        resource_type: resource_type.to_owned(),
-        min,
-        max,
-        assignable: true,
-        removable,
-    })
+    .map(
+        |(id, label, resource_type, min, max, removable)| EntitlementType {
+            id: id.to_owned(),
+            label: label.to_owned(),
+            resource_type: resource_type.to_owned(),
+            min,
+            max,
+            assignable: true,
+            removable,
+        },
+    )
     .into()
 }
 
@@ -131,7 +140,14 @@ const CAPABILITIES: [Rules; 12] = [
     },
     Rules {
         name: "directory.list-entitlements",
-        requests: &[ABILITIES, LICENSES, TEAMS, SCHEDULES, SCHEDULES_V3, POLICIES],
+        requests: &[
+            ABILITIES,
+            LICENSES,
+            TEAMS,
+            SCHEDULES,
+            SCHEDULES_V3,
+            POLICIES,
+        ],
         scopes: &[
             "abilities.read",
             "licenses.read",
@@ -232,7 +248,10 @@ const CAPABILITIES: [Rules; 12] = [
 ];
 
 fn capability(rules: &Rules) -> Capability {
-    let requests = rules.requests.iter().filter_map(|rule| rule.split_once(' '));
+    let requests = rules
+        .requests
+        .iter()
+        .filter_map(|rule| rule.split_once(' '));
     Capability {
         name: rules.name.to_owned(),
         level: Level::Read,

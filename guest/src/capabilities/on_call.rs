@@ -19,7 +19,10 @@ const MAX_SCHEDULES: usize = 100;
 pub async fn who(client: &Client, schedules: &[String], at: Option<&str>) -> Result<Vec<Shift>> {
     let question = Question::new(client, None, schedules, at)?;
     let mut shifts = question.by_policies().await?;
-    let answered: BTreeSet<&str> = shifts.iter().filter_map(|s| s.schedule.as_deref()).collect();
+    let answered: BTreeSet<&str> = shifts
+        .iter()
+        .filter_map(|s| s.schedule.as_deref())
+        .collect();
     let unanswered: Vec<&str> = (question.schedules.iter().copied())
         .filter(|schedule| !answered.contains(schedule))
         .collect();
@@ -61,7 +64,8 @@ impl<'a> Question<'a> {
         let at = match at {
             None => None,
             Some(text) => Some(Timestamp::parse(text).ok_or_else(|| {
-                Error::invalid_input("`at` is not an instant").hint("for example 2026-03-19T08:00:00Z")
+                Error::invalid_input("`at` is not an instant")
+                    .hint("for example 2026-03-19T08:00:00Z")
             })?),
         };
         if at.is_some_and(|at| at > client.now().plus(MAX_DAYS_AHEAD * DAY)) {
@@ -83,9 +87,7 @@ impl<'a> Question<'a> {
 
     /// Those that an escalation policy leads to.
     async fn by_policies(&self) -> Result<Vec<Shift>> {
-        let range = self
-            .at
-            .map(|at| (at.to_rfc3339(), at.plus(1).to_rfc3339()));
+        let range = self.at.map(|at| (at.to_rfc3339(), at.plus(1).to_rfc3339()));
         let schedules: Vec<&str> = self.schedules.iter().copied().collect();
         let chunks: Vec<&[&str]> = match schedules.as_slice() {
             [] => vec![&[]],
@@ -108,11 +110,12 @@ impl<'a> Question<'a> {
         let at = self.at.unwrap_or(self.client.now());
         let shifts = rows.iter().flatten().filter_map(|row| {
             // For now PagerDuty's clock counts, not this one.
-            let turn = row.turn().filter(|t| self.at.is_none() || t.covers(at))?;
+            let turn = row.turn.clone();
+            let turn = turn.filter(|turn| self.at.is_none() || turn.covers(at))?;
             Some(Shift {
-                policy: row.policy().map(str::to_owned),
-                level: row.escalation_level,
-                ..shift(turn, row.schedule())
+                policy: row.policy.clone(),
+                level: row.level,
+                ..shift(turn, row.schedule.as_deref())
             })
         });
         Ok(shifts.filter(|shift| self.concerns(shift)).collect())
@@ -133,22 +136,13 @@ impl<'a> Question<'a> {
     async fn turns(&self, schedule: &str, at: Timestamp) -> Result<Vec<Turn>> {
         match schedules::on_call(self.client, schedule, at).await {
             // A 404, or a 400 as the other way round: perhaps a v3 schedule.
-            Err(error)
-                if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) => {}
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) => {}
             outcome => return outcome,
         }
         match schedules_v3::on_call(self.client, schedule, at).await {
-            Err(error)
-                if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) =>
-            {
-                Err(Error {
-                    upstream_status: error.upstream_status,
-                    upstream_code: error.upstream_code,
-                    ..Error::new(
-                        ErrorCode::NotFound,
-                        format!("there is no schedule `{schedule}`"),
-                    )
-                })
+            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) => {
+                let unknown = format!("there is no schedule `{schedule}`");
+                Err(error.reworded(Error::new(ErrorCode::NotFound, unknown)))
             }
             outcome => outcome,
         }

@@ -4,8 +4,7 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request};
-use crate::pagerduty::json::Json;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A POST that looks: the filters are in the body.
@@ -41,40 +40,6 @@ struct Filters<'a> {
     user_ids: &'a [&'a str],
 }
 
-struct Answer {
-    data: Vec<Row>,
-    last: Option<String>,
-    more: Option<bool>,
-    time_zone: Option<String>,
-}
-
-impl Answer {
-    fn read(json: &Json) -> Self {
-        Self {
-            data: json.objects("data").map(Row::read).collect(),
-            last: json.text("last"),
-            more: json.flag("more"),
-            time_zone: json.text("time_zone"),
-        }
-    }
-}
-
-struct Row {
-    id: String,
-    last_sign_in_at: Option<String>,
-    signed_up: Option<bool>,
-}
-
-impl Row {
-    fn read(json: &Json) -> Self {
-        Self {
-            id: json.id(),
-            last_sign_in_at: json.text("last_sign_in_at"),
-            signed_up: json.flag("signed_up"),
-        }
-    }
-}
-
 /// What analytics knows of these users, at most `MAX_USERS`.
 pub async fn presence(client: &Client, users: &[&str]) -> Result<BTreeMap<String, Presence>> {
     let mut known: BTreeMap<String, Presence> = BTreeMap::new();
@@ -88,23 +53,24 @@ pub async fn presence(client: &Client, users: &[&str]) -> Result<BTreeMap<String
         };
         let body = serde_json::to_vec(&question)
             .map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
-        let answer: Answer = client.fetch(&Request::search(PATH, body)).await?;
+        let request = Request::search(PATH, body);
+        let answer = client.fetch(&request).await?;
         // The times carry no zone: they are in the answer's.
-        if !matches!(answer.time_zone.as_deref(), Some("UTC" | "Etc/UTC")) {
+        if !matches!(answer.text("time_zone").as_deref(), Some("UTC" | "Etc/UTC")) {
             return Err(Error::invalid_response(
                 "PagerDuty's analytics do not say that their times are in UTC",
             ));
         }
-        for row in answer.data {
+        for row in request.list(&answer, "data")? {
             // A user has a row for each team.
-            let presence = known.entry(row.id).or_default();
-            let at = row.last_sign_in_at.as_deref();
-            let at = at.and_then(Timestamp::parse_assuming_utc);
+            let presence = known.entry(row.id()).or_default();
+            let at = row.text("last_sign_in_at");
+            let at = at.as_deref().and_then(Timestamp::parse_assuming_utc);
             presence.last_sign_in = presence.last_sign_in.max(at);
-            presence.signed_up = presence.signed_up.max(row.signed_up);
+            presence.signed_up = presence.signed_up.max(row.flag("signed_up"));
         }
-        match answer.last {
-            Some(last) if answer.more == Some(true) && after.as_ref() != Some(&last) => {
+        match answer.text("last") {
+            Some(last) if answer.flag("more") == Some(true) && after.as_ref() != Some(&last) => {
                 after = Some(last);
             }
             _ => return Ok(known),

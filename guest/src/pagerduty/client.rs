@@ -7,14 +7,14 @@
 
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
+use crate::pagerduty::errors;
+use crate::pagerduty::json::{Json, Page, Row};
 use crate::pagerduty::retry::Attempts;
 use crate::pagerduty::transport::{self, Kept};
-use crate::pagerduty::errors;
 use crate::settings::Settings;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{self, Buffered};
-use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::pin::pin;
@@ -58,7 +58,8 @@ impl Request {
 
     /// With that query parameter.
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query
+            .push(if self.query.is_empty() { '?' } else { '&' });
         percent_encode(&mut self.query, name);
         self.query.push('=');
         percent_encode(&mut self.query, value);
@@ -66,21 +67,37 @@ impl Request {
     }
 
     /// Reads an answer to this request.
-    pub fn read<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T> {
-        serde_json::from_slice(answer).map_err(|error| self.unreadable(&error))
+    pub fn read(&self, answer: &[u8]) -> Result<Json> {
+        Json::parse(answer).map_err(|error| self.unreadable(&error.to_string()))
     }
 
-    fn unreadable(&self, error: &serde_json::Error) -> Error {
-        let what = errors::clean(&error.to_string());
+    /// Reads a list in an answer to this request.
+    pub fn page<T: Row>(&self, answer: &Json) -> Result<Page<T>> {
+        Page::read(answer).ok_or_else(|| self.without(T::MANY))
+    }
+
+    /// The same, for lists that go by cursor.
+    pub fn list<'j>(&self, answer: &'j Json, name: &str) -> Result<&'j [Json]> {
+        answer.list(name).ok_or_else(|| self.without(name))
+    }
+
+    fn without(&self, name: &str) -> Error {
+        self.unreadable(&format!("there is no `{name}`"))
+    }
+
+    fn unreadable(&self, why: &str) -> Error {
         Error::invalid_response(format!(
-            "PagerDuty's answer to {} {} can't be read: {what}",
-            self.method, self.path
+            "PagerDuty's answer to {} {} can't be read: {}",
+            self.method,
+            self.path,
+            errors::clean(why)
         ))
     }
 }
 
 /// Results of futures, in the futures' order.
-pub type InWindow<'f, T> = Buffered<stream::Iter<std::vec::IntoIter<LocalBoxFuture<'f, Result<T>>>>>;
+pub type InWindow<'f, T> =
+    Buffered<stream::Iter<std::vec::IntoIter<LocalBoxFuture<'f, Result<T>>>>>;
 
 /// What PagerDuty says about its rate limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,7 +125,7 @@ pub fn checked_id(id: &str) -> Result<&str> {
 
 /// A path segment from one of PagerDuty's own answers.
 pub fn vendor_id(id: &str) -> Result<&str> {
-    checked_id(id).map_err(|error| Error::invalid_response(error.message))
+    checked_id(id).map_err(|error| Error::invalid_response(&error.message))
 }
 
 /// One call's way to PagerDuty.
@@ -163,17 +180,25 @@ impl Client {
     }
 
     /// Sends a request, again if need be, and reads the answer.
-    pub async fn fetch<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
+    pub async fn fetch(&self, request: &Request) -> Result<Json> {
         self.fetch_from(&self.settings.base_url, request).await
     }
 
     /// The same, from another place than the settings say.
-    pub async fn fetch_from<T: DeserializeOwned>(
-        &self,
-        base_url: &str,
-        request: &Request,
-    ) -> Result<T> {
+    pub async fn fetch_from(&self, base_url: &str, request: &Request) -> Result<Json> {
         request.read(self.send(base_url, request).await?.bytes())
+    }
+
+    /// Fetches one object.
+    pub async fn fetch_one<T: Row>(&self, request: &Request) -> Result<T> {
+        let answer = self.fetch(request).await?;
+        let object = answer.object(T::ONE);
+        object.map(T::read).ok_or_else(|| request.without(T::ONE))
+    }
+
+    /// Fetches a list.
+    pub async fn fetch_page<T: Row>(&self, request: &Request) -> Result<Page<T>> {
+        request.page(&self.fetch(request).await?)
     }
 
     /// The answer as it came; `Request::read` reads it.
@@ -200,11 +225,8 @@ impl Client {
                 };
                 let until = self.elapsed() + wait;
                 if !self.has_time_for(wait) {
-                    return Err(Error {
-                        upstream_status: error.upstream_status,
-                        upstream_code: error.upstream_code,
-                        ..out_of_time(Some(wait)).hint(error.message)
-                    });
+                    let late = out_of_time(Some(wait)).hint(&error.message);
+                    return Err(error.reworded(late));
                 }
                 if error.code == ErrorCode::RateLimited {
                     self.not_before.set(self.not_before.get().max(until));
@@ -217,10 +239,7 @@ impl Client {
 
     /// Runs futures, as many at once as the window has places. Their results
     /// come in their order.
-    pub fn in_window<'f, T: 'f, F>(
-        &self,
-        futures: impl IntoIterator<Item = F>,
-    ) -> InWindow<'f, T>
+    pub fn in_window<'f, T: 'f, F>(&self, futures: impl IntoIterator<Item = F>) -> InWindow<'f, T>
     where
         F: Future<Output = Result<T>> + 'f,
     {
@@ -251,7 +270,8 @@ impl Client {
         };
         let outgoing = transport::Outgoing {
             method: request.method,
-            url: format!("{base_url}{}{}", request.path, request.query),
+            base_url,
+            path_and_query: format!("{}{}", request.path, request.query),
             what: format!("{} {}", request.method, request.path),
             body: request.body.as_deref(),
             timeout: left,
@@ -284,7 +304,11 @@ impl Client {
         loop {
             let place = self.place().await;
             let now = self.elapsed();
-            let Some(pause) = self.not_before.get().checked_sub(now).filter(|p| !p.is_zero())
+            let Some(pause) = self
+                .not_before
+                .get()
+                .checked_sub(now)
+                .filter(|p| !p.is_zero())
             else {
                 return Ok(place);
             };

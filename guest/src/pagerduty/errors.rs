@@ -5,7 +5,7 @@
 //! a proxy in between may answer in HTML.
 
 use crate::errors::{Error, ErrorCode};
-use serde_json::Value;
+use crate::pagerduty::json::Json;
 
 /// Vendor texts longer than that say nothing more.
 const MAX_TEXT: usize = 300;
@@ -23,13 +23,12 @@ pub fn from_reply(what: &str, status: u16, reset: Option<u32>, body: &[u8]) -> E
         (_, "") => format!("PagerDuty answered {what} with status {status}"),
         (_, text) => format!("PagerDuty answered {what} with status {status}: {text}"),
     };
-    Error {
-        hint,
-        upstream_status: Some(status),
-        upstream_code: complaint.code.map(|code| code.to_string()),
-        retry_after: reset.filter(|_| code == ErrorCode::RateLimited),
-        ..Error::new(code, message)
-    }
+    let mut error = Error::new(code, message);
+    error.hint = hint;
+    error.upstream_status = Some(status);
+    error.upstream_code = complaint.code.map(|code| code.to_string());
+    error.retry_after = reset.filter(|_| code == ErrorCode::RateLimited);
+    error
 }
 
 /// A vendor's text, made fit for a log: short, and of one line.
@@ -60,21 +59,21 @@ impl Complaint {
         if body.len() > MAX_BODY {
             return complaint;
         }
-        let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+        let Ok(body) = Json::parse(body) else {
             return complaint;
         };
         match body.get("error") {
-            Some(Value::Object(error)) => {
-                complaint.message = error.get("message").and_then(Value::as_str).map(clean);
+            error @ Json::Object(_) => {
+                complaint.message = error.text("message").as_deref().map(clean);
                 // Code 0 is what PagerDuty writes when it has none.
-                complaint.code = error.get("code").and_then(integer).filter(|c| *c != 0);
+                complaint.code = error.number("code").filter(|code| *code != 0);
                 gather(error.get("errors"), &mut complaint.details);
                 gather(error.get("required_scopes"), &mut complaint.required_scopes);
             }
             other => gather(other, &mut complaint.details),
         }
         if complaint.message.is_none() {
-            complaint.message = body.get("message").and_then(Value::as_str).map(clean);
+            complaint.message = body.text("message").as_deref().map(clean);
         }
         gather(body.get("errors"), &mut complaint.details);
         gather(body.get("required_scopes"), &mut complaint.required_scopes);
@@ -165,25 +164,19 @@ fn from_hint() -> Option<String> {
     Some("set `from-email` to the e-mail address of a user of this PagerDuty account".to_owned())
 }
 
-fn integer(value: &Value) -> Option<i64> {
-    value
-        .as_i64()
-        .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
-}
-
 /// Texts, in whatever they are wrapped: `"a"`, `["a"]`, `{"field":["a"]}`.
-fn gather(value: Option<&Value>, texts: &mut Vec<String>) {
+fn gather(value: &Json, texts: &mut Vec<String>) {
     match value {
-        Some(Value::String(text)) => texts.push(clean(text)),
-        Some(Value::Array(values)) => {
+        Json::Text(text) => texts.push(clean(text)),
+        Json::List(values) => {
             for value in values.iter().take(10) {
-                gather(Some(value), texts);
+                gather(value, texts);
             }
         }
-        Some(Value::Object(fields)) => {
+        Json::Object(fields) => {
             for (field, value) in fields.iter().take(10) {
                 let mut inner = Vec::new();
-                gather(Some(value), &mut inner);
+                gather(value, &mut inner);
                 texts.extend(inner.iter().map(|text| clean(&format!("{field} {text}"))));
             }
         }

@@ -16,7 +16,7 @@ pub struct EscalationPolicy {
     pub name: Option<String>,
     /// Free text.
     pub description: Option<String>,
-    escalation_rules: Vec<Rule>,
+    targets: Vec<Reference>,
 }
 
 impl Row for EscalationPolicy {
@@ -28,20 +28,11 @@ impl Row for EscalationPolicy {
             id: json.id(),
             name: json.text("name"),
             description: json.text("description"),
-            escalation_rules: json.objects("escalation_rules").map(Rule::read).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Rule {
-    targets: Vec<Reference>,
-}
-
-impl Rule {
-    fn read(json: &Json) -> Self {
-        Self {
-            targets: json.objects("targets").map(Reference::read).collect(),
+            targets: json
+                .objects("escalation_rules")
+                .flat_map(|rule| rule.objects("targets"))
+                .map(Reference::read)
+                .collect(),
         }
     }
 }
@@ -51,9 +42,8 @@ impl EscalationPolicy {
     /// schedule are members of the schedule.
     pub fn members(&self) -> Vec<&str> {
         let users: BTreeSet<&str> = self
-            .escalation_rules
+            .targets
             .iter()
-            .flat_map(|rule| &rule.targets)
             .filter(|target| target.is_live() && target.is_a("user"))
             .map(|target| target.id.as_str())
             .collect();

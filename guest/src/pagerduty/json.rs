@@ -5,6 +5,7 @@
 //! identity matters. (A tree instead of derived types because each of those is
 //! a parser of its own: all of them together were half of the component.)
 
+use crate::instants::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
 use std::fmt;
@@ -58,7 +59,9 @@ impl<T: Row> Page<T> {
     pub fn read(answer: &Json) -> Option<Self> {
         let rows = answer.list(T::MANY)?.iter();
         Some(Self {
-            rows: rows.map(|row| row.is_object().then(|| T::read(row))).collect(),
+            rows: rows
+                .map(|row| row.is_object().then(|| T::read(row)))
+                .collect(),
             more: answer.flag("more").unwrap_or(false),
             total: answer.count("total"),
         })
@@ -124,9 +127,24 @@ impl Json {
         }
     }
 
+    /// The texts of a list in a field; anything else is left out.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.list(name).unwrap_or_default().iter();
+        list.filter_map(|value| match value {
+            Self::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
     /// The field `id`; empty if there is none.
     pub fn id(&self) -> String {
         self.text("id").unwrap_or_default()
+    }
+
+    /// An instant in a field.
+    pub fn instant(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse(&self.text(name)?)
     }
 
     /// A boolean in a field. (The specification's own example has the text

@@ -45,7 +45,8 @@ impl Row for License {
 pub struct Allocation {
     license: Option<Reference>,
     user: Option<Reference>,
-    allocated_at: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
 }
 
 impl Row for Allocation {
@@ -56,7 +57,7 @@ impl Row for Allocation {
         Self {
             license: json.object("license").map(Reference::read),
             user: json.object("user").map(Reference::read),
-            allocated_at: json.text("allocated_at"),
+            since: json.instant("allocated_at"),
         }
     }
 }
@@ -68,16 +69,13 @@ impl Allocation {
         let license = self.license.as_ref().filter(|l| !l.id.is_empty())?;
         Some((&user.id, &license.id))
     }
-
-    /// Since when.
-    pub fn since(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.allocated_at.as_deref()?)
-    }
 }
 
 /// All licences of the tenant. The list has no pages.
 pub async fn all(client: &Client) -> Result<Vec<License>> {
-    let page = client.fetch_page::<License>(&Request::get("/licenses")).await?;
+    let page = client
+        .fetch_page::<License>(&Request::get("/licenses"))
+        .await?;
     let licenses = page.rows.into_iter().flatten();
     Ok(licenses.filter(|license| !license.id.is_empty()).collect())
 }
@@ -85,6 +83,5 @@ pub async fn all(client: &Client) -> Result<Vec<License>> {
 /// The licence of one user.
 pub async fn of_user(client: &Client, user: &str) -> Result<License> {
     let path = format!("/users/{}/license", checked_id(user)?);
-    let license = client.fetch_one(&Request::get(path)).await?;
-    Ok(license)
+    client.fetch_one(&Request::get(path)).await
 }

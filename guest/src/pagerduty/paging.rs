@@ -98,7 +98,7 @@ pub async fn read<T: Row>(
 ) -> Result<Stretch<T>> {
     let mut rows = Vec::new();
     let mut keep = |request: &Request, answer: &[u8]| {
-        let page: Page<T> = request.read(answer)?;
+        let page: Page<T> = request.page(&request.read(answer)?)?;
         let received = u32::try_from(page.rows.len()).unwrap_or(OFFSET_CAP);
         rows.extend(page.rows);
         Ok(Facts {
@@ -130,7 +130,9 @@ fn read_pages<'a>(
     keep: Keep<'a>,
 ) -> LocalBoxFuture<'a, Result<(Option<End>, Option<u32>)>> {
     Box::pin(async move {
-        let want = u32::try_from(want).unwrap_or(OFFSET_CAP).clamp(1, OFFSET_CAP);
+        let want = u32::try_from(want)
+            .unwrap_or(OFFSET_CAP)
+            .clamp(1, OFFSET_CAP);
         let limit = want.min(MAX_LIMIT);
         let until = place.at.saturating_add(want).min(OFFSET_CAP);
         let mut at = place.at;
@@ -202,7 +204,7 @@ pub fn capped(path: &str) -> Error {
 
 /// How many rows a list has.
 pub async fn count<T: Row>(client: &Client, list: &List<'_>) -> Result<u32> {
-    let page: Page<T> = client.fetch(&list.request(0, 1, true)).await?;
+    let page = client.fetch_page::<T>(&list.request(0, 1, true)).await?;
     page.total.ok_or_else(|| {
         Error::invalid_response(format!("PagerDuty does not say how long {} is", list.path))
     })

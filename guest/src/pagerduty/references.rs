@@ -25,9 +25,7 @@ impl Reference {
             deleted_at: json.text("deleted_at"),
         }
     }
-}
 
-impl Reference {
     /// Whether there is still something behind it.
     pub fn is_live(&self) -> bool {
         !self.id.is_empty() && self.deleted_at.is_none()

@@ -21,8 +21,14 @@ pub struct Schedule {
     pub name: Option<String>,
     /// Free text.
     pub description: Option<String>,
-    schedule_layers: Vec<Layer>,
-    final_schedule: Option<FinalSchedule>,
+    layers: Vec<Layer>,
+    turns: Vec<Turn>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    end: Option<String>,
+    users: Vec<Reference>,
 }
 
 impl Row for Schedule {
@@ -30,72 +36,21 @@ impl Row for Schedule {
     const ONE: &'static str = "schedule";
 
     fn read(json: &Json) -> Self {
+        let layers = json.objects("schedule_layers").map(|layer| Layer {
+            end: layer.text("end"),
+            users: (layer.objects("users"))
+                .filter_map(|entry| entry.object("user").map(Reference::read))
+                .collect(),
+        });
+        let turns = json
+            .get("final_schedule")
+            .objects("rendered_schedule_entries");
         Self {
             id: json.id(),
             name: json.text("name"),
             description: json.text("description"),
-            schedule_layers: json.objects("schedule_layers").map(Layer::read).collect(),
-            final_schedule: json.object("final_schedule").map(FinalSchedule::read),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Layer {
-    end: Option<String>,
-    users: Vec<LayerUser>,
-}
-
-impl Layer {
-    fn read(json: &Json) -> Self {
-        Self {
-            end: json.text("end"),
-            users: json.objects("users").map(LayerUser::read).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct LayerUser {
-    user: Option<Reference>,
-}
-
-impl LayerUser {
-    fn read(json: &Json) -> Self {
-        Self {
-            user: json.object("user").map(Reference::read),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct FinalSchedule {
-    rendered_schedule_entries: Vec<Entry>,
-}
-
-impl FinalSchedule {
-    fn read(json: &Json) -> Self {
-        Self {
-            rendered_schedule_entries: json.objects("rendered_schedule_entries").map(Entry::read).collect(),
-        }
-    }
-}
-
-/// Somebody's turn.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    user: Option<Reference>,
-    start: Option<String>,
-    end: Option<String>,
-}
-
-impl Entry {
-    /// Picks the fields.
-    pub fn read(json: &Json) -> Self {
-        Self {
-            user: json.object("user").map(Reference::read),
-            start: json.text("start"),
-            end: json.text("end"),
+            layers: layers.collect(),
+            turns: turns.filter_map(Turn::read).collect(),
         }
     }
 }
@@ -112,6 +67,16 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// From an object with `user`, `start` and `end`.
+    pub fn read(json: &Json) -> Option<Self> {
+        let user = json.object("user").map(Reference::read);
+        Some(Self {
+            user: user.filter(Reference::is_live)?.id,
+            start: json.instant("start"),
+            end: json.instant("end"),
+        })
+    }
+
     /// Whether it is on at that time.
     pub fn covers(&self, at: Timestamp) -> bool {
         self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at < end)
@@ -123,11 +88,10 @@ impl Schedule {
     /// Layers can't be deleted, so an old schedule is full of ended ones.
     pub fn members(&self, now: Timestamp) -> Vec<&str> {
         let users = self
-            .schedule_layers
+            .layers
             .iter()
             .filter(|layer| is_open(layer.end.as_deref(), now))
             .flat_map(|layer| &layer.users)
-            .filter_map(|layer_user| layer_user.user.as_ref())
             .filter(|user| user.is_live())
             .map(|user| user.id.as_str());
         let unique: BTreeSet<&str> = users.collect();
@@ -153,19 +117,7 @@ pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Tur
         .with("until", &at.plus(1).to_rfc3339())
         // Or else the turns are cut to that one second.
         .with("overflow", "true");
-    let schedule: Schedule = client.fetch_one(&request).await?;
-    let entries = schedule.final_schedule.unwrap_or_default();
-    Ok(entries
-        .rendered_schedule_entries
-        .into_iter()
-        .filter_map(|entry| {
-            let user = entry.user.filter(Reference::is_live)?.id;
-            Some(Turn {
-                user,
-                start: entry.start.as_deref().and_then(Timestamp::parse),
-                end: entry.end.as_deref().and_then(Timestamp::parse),
-            })
-        })
-        .filter(|turn| turn.covers(at))
-        .collect())
+    let mut schedule: Schedule = client.fetch_one(&request).await?;
+    schedule.turns.retain(|turn| turn.covers(at));
+    Ok(schedule.turns)
 }

@@ -16,12 +16,18 @@ pub const PATH: &str = "/v3/schedules";
 pub struct ScheduleV3 {
     /// Vendor identifier; empty if there was none.
     pub id: String,
-    name: Option<String>,
-    summary: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
     /// Free text.
     pub description: Option<String>,
-    rotations: Vec<Rotation>,
-    final_schedule: Option<FinalSchedule>,
+    events: Vec<Event>,
+    turns: Vec<Turn>,
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    effective_until: Option<String>,
+    users: Vec<String>,
 }
 
 impl Row for ScheduleV3 {
@@ -29,128 +35,49 @@ impl Row for ScheduleV3 {
     const ONE: &'static str = "schedule";
 
     fn read(json: &Json) -> Self {
+        let events = json.objects("rotations").flat_map(|r| r.objects("events"));
+        let events = events.map(|event| Event {
+            effective_until: event.text("effective_until"),
+            users: (event.get("assignment_strategy").objects("members"))
+                .filter_map(user)
+                .collect(),
+        });
+        let turns = json
+            .get("final_schedule")
+            .objects("computed_shift_assignments");
+        let turns = turns.filter_map(|turn| {
+            Some(Turn {
+                user: user(turn.get("member"))?,
+                start: turn.instant("start_time"),
+                end: turn.instant("end_time"),
+            })
+        });
         Self {
             id: json.id(),
-            name: json.text("name"),
-            summary: json.text("summary"),
+            // References have no more than a summary.
+            name: json.text("name").or_else(|| json.text("summary")),
             description: json.text("description"),
-            rotations: json.objects("rotations").map(Rotation::read).collect(),
-            final_schedule: json.object("final_schedule").map(FinalSchedule::read),
+            events: events.collect(),
+            turns: turns.collect(),
         }
     }
 }
 
-#[derive(Clone, Debug)]
-struct Rotation {
-    events: Vec<Event>,
-}
-
-impl Rotation {
-    fn read(json: &Json) -> Self {
-        Self {
-            events: json.objects("events").map(Event::read).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Event {
-    effective_until: Option<String>,
-    assignment_strategy: Option<Strategy>,
-}
-
-impl Event {
-    fn read(json: &Json) -> Self {
-        Self {
-            effective_until: json.text("effective_until"),
-            assignment_strategy: json.object("assignment_strategy").map(Strategy::read),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Strategy {
-    members: Vec<Member>,
-}
-
-impl Strategy {
-    fn read(json: &Json) -> Self {
-        Self {
-            members: json.objects("members").map(Member::read).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Member {
-    kind: Option<String>,
-    user_id: Option<String>,
-}
-
-impl Member {
-    fn read(json: &Json) -> Self {
-        Self {
-            kind: json.text("type"),
-            user_id: json.text("user_id"),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct FinalSchedule {
-    computed_shift_assignments: Vec<Assignment>,
-}
-
-impl FinalSchedule {
-    fn read(json: &Json) -> Self {
-        Self {
-            computed_shift_assignments: json.objects("computed_shift_assignments").map(Assignment::read).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Assignment {
-    member: Option<Member>,
-    start_time: Option<String>,
-    end_time: Option<String>,
-}
-
-impl Assignment {
-    fn read(json: &Json) -> Self {
-        Self {
-            member: json.object("member").map(Member::read),
-            start_time: json.text("start_time"),
-            end_time: json.text("end_time"),
-        }
-    }
-}
-
-impl Member {
-    /// None for a slot that nobody fills (`empty_member`).
-    fn user(&self) -> Option<&str> {
-        self.user_id
-            .as_deref()
-            .filter(|id| !id.is_empty() && self.kind.as_deref() == Some("user_member"))
-    }
+/// The user of a member; none for a slot that nobody fills (`empty_member`).
+fn user(member: &Json) -> Option<String> {
+    member
+        .text("user_id")
+        .filter(|id| !id.is_empty() && member.text("type").as_deref() == Some("user_member"))
 }
 
 impl ScheduleV3 {
-    /// Its name.
-    pub fn label(&self) -> Option<&str> {
-        self.name.as_deref().or(self.summary.as_deref())
-    }
-
     /// Who is part of it: the users of events that are, or will be, in effect.
     pub fn members(&self, now: Timestamp) -> Vec<&str> {
         let users: BTreeSet<&str> = self
-            .rotations
+            .events
             .iter()
-            .flat_map(|rotation| &rotation.events)
             .filter(|event| is_open(event.effective_until.as_deref(), now))
-            .filter_map(|event| event.assignment_strategy.as_ref())
-            .flat_map(|strategy| &strategy.members)
-            .filter_map(Member::user)
+            .flat_map(|event| event.users.iter().map(String::as_str))
             .collect();
         users.into_iter().collect()
     }
@@ -159,8 +86,7 @@ impl ScheduleV3 {
 /// One schedule with its rotations. A v2 schedule's id gets a 400.
 pub async fn get(client: &Client, id: &str) -> Result<ScheduleV3> {
     let path = format!("/v3/schedules/{}", checked_id(id)?);
-    let schedule = client.fetch_one(&Request::get(path)).await?;
-    Ok(schedule)
+    client.fetch_one(&Request::get(path)).await
 }
 
 /// Who is on call on a schedule, overrides included.
@@ -170,18 +96,7 @@ pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Tur
         .with("until", &at.plus(1).to_rfc3339())
         .with("overflow", "true")
         .with("include[]", "final_schedule");
-    let schedule: ScheduleV3 = client.fetch_one(&request).await?;
-    let shifts = schedule.final_schedule.unwrap_or_default();
-    Ok(shifts
-        .computed_shift_assignments
-        .into_iter()
-        .filter_map(|shift| {
-            Some(Turn {
-                user: shift.member.as_ref()?.user()?.to_owned(),
-                start: shift.start_time.as_deref().and_then(Timestamp::parse),
-                end: shift.end_time.as_deref().and_then(Timestamp::parse),
-            })
-        })
-        .filter(|turn| turn.covers(at))
-        .collect())
+    let mut schedule: ScheduleV3 = client.fetch_one(&request).await?;
+    schedule.turns.retain(|turn| turn.covers(at));
+    Ok(schedule.turns)
 }

@@ -3,45 +3,9 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{Json, Row};
 
 /// A user has a handful; a list that goes on for so many pages is a loop.
 const MAX_PAGES: usize = 50;
-
-#[derive(Clone, Debug)]
-struct Trace {
-    created_at: Option<String>,
-    delegation_type: Option<String>,
-    /// The specification's example has this where its schema has the other.
-    kind: Option<String>,
-}
-
-impl Row for Trace {
-    const MANY: &'static str = "user_sessions";
-    const ONE: &'static str = "user_session";
-
-    fn read(json: &Json) -> Self {
-        Self {
-            created_at: json.text("created_at"),
-            delegation_type: json.text("delegation_type"),
-            kind: json.text("type"),
-        }
-    }
-}
-
-struct Delegations {
-    oauth_delegations: Vec<Trace>,
-    next_cursor: Option<String>,
-}
-
-impl Delegations {
-    fn read(json: &Json) -> Self {
-        Self {
-            oauth_delegations: json.objects("oauth_delegations").map(Trace::read).collect(),
-            next_cursor: json.text("next_cursor"),
-        }
-    }
-}
 
 /// When a user last got a delegation for the web or the mobile app. Revoked
 /// ones count: signing out does not undo having been there.
@@ -57,15 +21,18 @@ pub async fn last_delegation(client: &Client, user: &str) -> Result<Option<Times
         if let Some(cursor) = &cursor {
             request = request.with("cursor", cursor);
         }
-        let page: Delegations = client.fetch(&request).await?;
-        let sign_ins = page.oauth_delegations.iter().filter(|delegation| {
-            let kind = delegation.delegation_type.as_ref();
+        let answer = client.fetch(&request).await?;
+        let delegations = request.list(&answer, "oauth_delegations")?.iter();
+        let sign_ins = delegations.filter(|delegation| {
+            // The specification's example has `type` where its schema has the
+            // other.
+            let kind = delegation.text("delegation_type");
+            let kind = kind.or_else(|| delegation.text("type"));
             // Integrations act without the user being there.
-            kind.or(delegation.kind.as_ref())
-                .is_none_or(|kind| kind != "integration")
+            kind.as_deref() != Some("integration")
         });
-        latest = latest.max(sign_ins.filter_map(Trace::at).max());
-        match page.next_cursor {
+        latest = latest.max(sign_ins.filter_map(|d| d.instant("created_at")).max());
+        match answer.text("next_cursor") {
             Some(next) if !next.is_empty() && cursor.as_ref() != Some(&next) => cursor = Some(next),
             _ => break,
         }
@@ -77,12 +44,10 @@ pub async fn last_delegation(client: &Client, user: &str) -> Result<Option<Times
 /// out has none.
 pub async fn last_session(client: &Client, user: &str) -> Result<Option<Timestamp>> {
     let path = format!("/users/{}/sessions", checked_id(user)?);
-    let page = client.fetch_page::<Trace>(&Request::get(path)).await?;
-    Ok(page.rows.iter().flatten().filter_map(Trace::at).max())
-}
-
-impl Trace {
-    fn at(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.created_at.as_deref()?)
-    }
+    let request = Request::get(path);
+    let answer = client.fetch(&request).await?;
+    let sessions = request.list(&answer, "user_sessions")?.iter();
+    Ok(sessions
+        .filter_map(|session| session.instant("created_at"))
+        .max())
 }

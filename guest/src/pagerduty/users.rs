@@ -79,15 +79,13 @@ impl User {
 /// One user.
 pub async fn get(client: &Client, id: &str) -> Result<User> {
     let path = format!("/users/{}", checked_id(id)?);
-    let user = client.fetch_one(&Request::get(path)).await?;
-    Ok(user)
+    client.fetch_one(&Request::get(path)).await
 }
 
 /// The user behind the credential. An account-level key has none and gets a
 /// 400.
 pub async fn me(client: &Client) -> Result<User> {
-    let user = client.fetch_one(&Request::get("/users/me")).await?;
-    Ok(user)
+    client.fetch_one(&Request::get("/users/me")).await
 }
 
 /// Any user, which there is in every tenant, and how many there are.

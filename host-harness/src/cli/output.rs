@@ -36,7 +36,7 @@ pub(super) fn table(
 ) -> Result<(), Failure> {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {

@@ -33,7 +33,9 @@ pub async fn list_accounts(client: &Client, page: &PageRequest) -> Result<Accoun
 pub async fn get_account(client: &Client, id: &str) -> Result<Account> {
     let user = users::get(client, id).await?;
     if user.id.is_empty() {
-        return Err(Error::invalid_response("PagerDuty sent a user without an id"));
+        return Err(Error::invalid_response(
+            "PagerDuty sent a user without an id",
+        ));
     }
     Ok(account(user))
 }

@@ -9,6 +9,7 @@ use crate::errors::Result;
 use crate::exports::iga::connector::directory::EntitlementPage;
 use crate::iga::connector::types::{Entitlement, EntitlementRef, PageRequest};
 use crate::page_token::{self, Cursor, Function};
+use crate::pagerduty::abilities;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
 use crate::pagerduty::licenses::{self, License};
@@ -16,7 +17,6 @@ use crate::pagerduty::paging::List;
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Team};
-use crate::pagerduty::abilities;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -201,9 +201,8 @@ impl Outline<'_, Entitlement> {
             label: label.to_owned(),
             description: Some(description.to_owned()),
             assignable: id != "owner"
-                && ability.is_none_or(|ability| {
-                    abilities.as_ref().is_some_and(|have| have.has(ability))
-                }),
+                && ability
+                    .is_none_or(|ability| abilities.as_ref().is_some_and(|have| have.has(ability))),
         });
         Ok(self.add_known(roles, at))
     }

@@ -151,7 +151,7 @@ impl Outline<'_, Grant> {
                 continue;
             };
             if seen.insert(user.to_owned()) {
-                let since = row.as_ref().and_then(Allocation::since);
+                let since = row.as_ref().and_then(|row| row.since);
                 self.items.push(license_grant(user, license, since));
             }
         }
@@ -211,7 +211,8 @@ impl Outline<'_, Grant> {
         let client = self.client;
         let want = self.room();
         let notices = RefCell::new(Vec::new());
-        let expand = async |team: Team, skip| team_parts(client, &team.id, skip, want, &notices).await;
+        let expand =
+            async |team: Team, skip| team_parts(client, &team.id, skip, want, &notices).await;
         let result = self.add_rows(&List::all(teams::PATH), at, expand).await;
         self.notices.extend(notices.take());
         result

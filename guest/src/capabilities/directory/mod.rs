@@ -47,8 +47,10 @@ const MAX_SIZE: u32 = 1000;
 /// Items wanted of a page.
 pub fn page_size(client: &Client, page: &PageRequest) -> Result<usize> {
     match page.size {
-        Some(0) => Err(Error::invalid_input("a page of 0 items was asked for")
-            .hint("ask for 1 item or more")),
+        Some(0) => {
+            Err(Error::invalid_input("a page of 0 items was asked for")
+                .hint("ask for 1 item or more"))
+        }
         Some(size) => Ok(size.min(MAX_SIZE) as usize),
         // One vendor page for each place in the window.
         None => Ok((client.settings().concurrency * 100).min(MAX_SIZE as usize)),

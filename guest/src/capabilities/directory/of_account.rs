@@ -60,19 +60,22 @@ impl Outline<'_, Grant> {
 async fn add_teams(outline: &mut Outline<'_, Grant>, user: &User) -> Result<()> {
     let client = outline.client;
     let memberships = user.teams.iter().filter(|team| team.is_live());
-    let memberships = memberships.map(async |team| {
-        match teams::all_members(client, &team.id).await {
-            Ok(members) => Ok(members
-                .iter()
-                .filter_map(|member| team_grant(&team.id, member))
-                .filter(|grant| grant.account == user.id)
-                .map(Ok)
-                .collect()),
-            Err(error) if error.code == ErrorCode::NotFound => Ok(Vec::new()),
-            Err(error) if error.is_out_of_reach() => Ok(vec![Err(team_notice(&team.id, error))]),
-            Err(error) => Err(error),
-        }
-    });
+    let memberships =
+        memberships.map(
+            async |team| match teams::all_members(client, &team.id).await {
+                Ok(members) => Ok(members
+                    .iter()
+                    .filter_map(|member| team_grant(&team.id, member))
+                    .filter(|grant| grant.account == user.id)
+                    .map(Ok)
+                    .collect()),
+                Err(error) if error.code == ErrorCode::NotFound => Ok(Vec::new()),
+                Err(error) if error.is_out_of_reach() => {
+                    Ok(vec![Err(team_notice(&team.id, error))])
+                }
+                Err(error) => Err(error),
+            },
+        );
     for outcome in client.all(memberships).await?.into_iter().flatten() {
         match outcome {
             Ok(grant) => outline.items.push(grant),

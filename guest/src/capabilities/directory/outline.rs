@@ -137,12 +137,14 @@ impl<'c, T> Outline<'c, T> {
                 None => Box::pin(async { Ok(Parts::all([], 0)) }),
             })
         });
-        self.add_expanded(rows.collect(), at).await.and_then(|all| match stretch.end {
-            _ if !all => Ok(false),
-            None => Ok(false),
-            Some(End::Complete) => Ok(true),
-            Some(End::Capped) => Err(paging::capped(list.path)),
-        })
+        self.add_expanded(rows.collect(), at)
+            .await
+            .and_then(|all| match stretch.end {
+                _ if !all => Ok(false),
+                None => Ok(false),
+                Some(End::Complete) => Ok(true),
+                Some(End::Capped) => Err(paging::capped(list.path)),
+            })
     }
 
     /// `add_rows`, whatever the rows are. Returns whether it took all of them.

@@ -76,8 +76,7 @@ pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<Resou
                     if schedules_seen.borrow().contains(&row.id) {
                         return Ok(Parts::all([], 0));
                     }
-                    let label = row.label().map(str::to_owned);
-                    Ok(one(SCHEDULE, row.id, label, row.description, skip))
+                    Ok(one(SCHEDULE, row.id, row.name, row.description, skip))
                 });
                 match schedules.await {
                     Ok(is_through) => is_through,
@@ -160,7 +159,9 @@ fn one(
     skip: u32,
 ) -> Parts<Resource> {
     let resource = (!id.is_empty()).then(|| Resource {
-        label: label.filter(|l| !l.is_empty()).unwrap_or_else(|| id.clone()),
+        label: label
+            .filter(|l| !l.is_empty())
+            .unwrap_or_else(|| id.clone()),
         id,
         resource_type: resource_type.to_owned(),
         description: description.filter(|text| !text.is_empty()),
