@@ -5,9 +5,6 @@
 //! types out. What the platform asks for is in `capabilities`, what PagerDuty
 //! answers in `pagerduty`.
 
-// The bindings are generated, and documented where they come from.
-#![allow(missing_docs, reason = "wit-bindgen's macros expand here")]
-
 mod capabilities;
 mod errors;
 mod instants;
@@ -31,14 +28,19 @@ use crate::pagerduty::client::Client;
 use crate::settings::Settings;
 use futures_util::future::LocalBoxFuture;
 
-wit_bindgen::generate!({
-    path: "../wit",
-    world: "reading-connector",
-});
+/// The contract, as generated from `wit/`.
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "reading-connector",
+    });
+}
+
+use bindings::{exports, iga};
 
 struct Connector;
 
-export!(Connector);
+bindings::export!(Connector with_types_in bindings);
 
 /// What a fallible export returns.
 type Answer<T> = std::result::Result<T, Error>;

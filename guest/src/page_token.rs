@@ -23,15 +23,15 @@ const MAX_LENGTH: usize = 4096;
 #[repr(u8)]
 pub enum Function {
     /// `directory.list-accounts`
-    ListAccounts = 1,
+    Accounts = 1,
     /// `directory.list-resources`
-    ListResources = 2,
+    Resources = 2,
     /// `directory.list-entitlements`
-    ListEntitlements = 3,
+    Entitlements = 3,
     /// `directory.list-grants`
-    ListGrants = 4,
+    Grants = 4,
     /// `activity.list-activity`
-    ListActivity = 5,
+    Activity = 5,
 }
 
 /// Where to go on. `is_valid` bounds what a token may ask for.

@@ -216,7 +216,7 @@ pub async fn list_activity(
     let oldest = client.now().plus(-audit::KEPT_DAYS * DAY);
     let mut notices = Vec::new();
     let mut at = match page.token {
-        Some(_) => position::<At>(Function::ListActivity, page)?,
+        Some(_) => position::<At>(Function::Activity, page)?,
         None => {
             if asked < oldest {
                 notices.push(Notice {
@@ -241,7 +241,7 @@ pub async fn list_activity(
         match add_records(client, &mut at, size, &mut items).await {
             Ok(true) => break None,
             Ok(false) if items.len() == size || client.time_is_mostly_used() => {
-                break Some(page_token::encode(Function::ListActivity, &at)?);
+                break Some(page_token::encode(Function::Activity, &at)?);
             }
             Ok(false) => {}
             Err(error) if error.is_out_of_reach() => {

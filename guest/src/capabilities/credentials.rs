@@ -46,6 +46,7 @@ pub async fn validate(client: &Client) -> Result<Tenant> {
         );
     }
     if let Some(expected) = &client.settings().subdomain
+        && !identity.subdomain.is_empty()
         && !expected.eq_ignore_ascii_case(&identity.subdomain)
     {
         warnings.push(format!(

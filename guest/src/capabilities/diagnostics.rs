@@ -130,9 +130,14 @@ async fn refused_credential(client: &Client, error: &Error) -> Finding {
             other.name().to_uppercase(),
             other.name()
         )),
+        Err(error) if error.code == ErrorCode::Unauthorized => refused.hint(format!(
+            "the credential is wrong, was revoked, or its user is gone (the service region {} \
+             refuses it too): make a new one, or disconnect and reconnect",
+            other.name()
+        )),
         Err(_) => refused.hint(format!(
-            "the credential is wrong, was revoked, or its user is gone, and the service region {} \
-             does not take it either: make a new one, or disconnect and reconnect",
+            "the credential is wrong, was revoked, or its user is gone, or it belongs to the \
+             service region {}, which could not be asked",
             other.name()
         )),
     }
@@ -193,6 +198,7 @@ fn subdomain(client: &Client, identity: &Identity) -> Finding {
         subdomain => format!("the account `{subdomain}`"),
     };
     match &settings.subdomain {
+        Some(_) if identity.subdomain.is_empty() => finding("subdomain", Verdict::Skip, found),
         Some(expected) if !expected.eq_ignore_ascii_case(&identity.subdomain) => finding(
             "subdomain",
             Verdict::Fail,

@@ -276,6 +276,8 @@ fn auth_schemes() -> Vec<AuthScheme> {
         })
     };
     vec![
+        header("api-key", "REST API key", "Token token={secret}"),
+        header("bearer", "OAuth access token", "Bearer {secret}"),
         // "Scoped OAuth" is for apps of one's own account only; classic OAuth
         // is what a platform uses for many. It knows two scopes.
         AuthScheme::Oauth2(Oauth2Scheme {
@@ -287,7 +289,5 @@ fn auth_schemes() -> Vec<AuthScheme> {
             pkce: true,
             flows: vec![Oauth2Flow::AuthorizationCode],
         }),
-        header("api-key", "REST API key", "Token token={secret}"),
-        header("bearer", "OAuth access token", "Bearer {secret}"),
     ]
 }

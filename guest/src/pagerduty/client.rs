@@ -139,6 +139,7 @@ pub struct Client {
     not_before: Cell<Duration>,
     held: Cell<usize>,
     rate_limit: Cell<RateLimit>,
+    has_answer: Cell<bool>,
 }
 
 impl Client {
@@ -156,6 +157,7 @@ impl Client {
             not_before: Cell::default(),
             held: Cell::default(),
             rate_limit: Cell::default(),
+            has_answer: Cell::default(),
         }
     }
 
@@ -174,9 +176,10 @@ impl Client {
         self.rate_limit.get()
     }
 
-    /// Whether a list had better return what it has.
+    /// Whether a list had better return what it has. Not before it got an
+    /// answer: a page that is no further than its token would go on forever.
     pub fn time_is_mostly_used(&self) -> bool {
-        self.elapsed() * 100 > self.settings.deadline * MOSTLY_USED
+        self.has_answer.get() && self.elapsed() * 100 > self.settings.deadline * MOSTLY_USED
     }
 
     /// Sends a request, again if need be, and reads the answer.
@@ -285,6 +288,7 @@ impl Client {
                 Either::Right(_) => return Err(out_of_time(None)),
             }
         };
+        self.has_answer.set(true);
         if answer.rate_limit.limit.is_some() || answer.rate_limit.remaining.is_some() {
             self.rate_limit.set(answer.rate_limit);
         }

@@ -18,12 +18,12 @@ impl Cursor for user_walk::Cursor {
 /// Some of the accounts.
 pub async fn list_accounts(client: &Client, page: &PageRequest) -> Result<AccountPage> {
     let size = page_size(client, page)?;
-    let cursor = position(Function::ListAccounts, page)?;
+    let cursor = position(Function::Accounts, page)?;
     let (users, next) = user_walk::next(client, cursor, size).await?;
     Ok(AccountPage {
         items: users.into_iter().map(account).collect(),
         next: next
-            .map(|cursor| page_token::encode(Function::ListAccounts, &cursor))
+            .map(|cursor| page_token::encode(Function::Accounts, &cursor))
             .transpose()?,
         notices: Vec::new(),
     })

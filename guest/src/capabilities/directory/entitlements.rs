@@ -97,7 +97,7 @@ impl Cursor for At {
 /// Some of the entitlements.
 pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<EntitlementPage> {
     let size = page_size(client, page)?;
-    let At(mut at) = position(Function::ListEntitlements, page)?;
+    let At(mut at) = position(Function::Entitlements, page)?;
     let mut outline = Outline::new(client, size);
     let schedules_seen = RefCell::new(BTreeSet::new());
     while !outline.is_done() {
@@ -179,7 +179,7 @@ pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<En
             }
         }
     }
-    let next = page_token::encode(Function::ListEntitlements, &At(at))?;
+    let next = page_token::encode(Function::Entitlements, &At(at))?;
     Ok(outline.into_page(Some(next)))
 }
 

@@ -56,7 +56,7 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
     let At {
         position: mut at,
         mut users,
-    } = position(Function::ListGrants, page)?;
+    } = position(Function::Grants, page)?;
     let mut outline = Outline::new(client, size);
     while !outline.is_done() {
         let is_through = match at.phase {
@@ -122,7 +122,7 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
         position: at,
         users,
     };
-    let next = page_token::encode(Function::ListGrants, &next)?;
+    let next = page_token::encode(Function::Grants, &next)?;
     Ok(outline.into_page(Some(next)))
 }
 

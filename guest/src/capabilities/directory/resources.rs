@@ -31,7 +31,7 @@ impl Cursor for At {
 /// Some of the resources.
 pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePage> {
     let size = page_size(client, page)?;
-    let At(mut at) = position(Function::ListResources, page)?;
+    let At(mut at) = position(Function::Resources, page)?;
     let mut outline = Outline::new(client, size);
     let schedules_seen = RefCell::new(BTreeSet::new());
     while !outline.is_done() {
@@ -108,7 +108,7 @@ pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<Resou
             }
         }
     }
-    let next = page_token::encode(Function::ListResources, &At(at))?;
+    let next = page_token::encode(Function::Resources, &At(at))?;
     Ok(outline.into_page(Some(next)))
 }
 

@@ -132,18 +132,17 @@ impl Service {
     /// Authenticates, limits and answers one request.
     fn answer(&self, request: &Incoming) -> (Answer, Option<Allowance>) {
         let now = self.clock.now();
-        if let Some(answer) = crate::oauth::answer(
-            request,
-            &mut lock(&self.grants),
-            &mut lock(&self.account),
-            now,
-        ) {
+        // Always in this order: two requests that took the locks crosswise
+        // would wait for each other.
+        let mut grants = lock(&self.grants);
+        let mut account = lock(&self.account);
+        if let Some(answer) = crate::oauth::answer(request, &mut grants, &mut account, now) {
             return (answer, None);
         }
-        let mut account = lock(&self.account);
         account.move_to(now);
-        let caller = match auth::authenticate(&request.headers, &account, &lock(&self.grants), now)
-        {
+        let caller = auth::authenticate(&request.headers, &account, &grants, now);
+        drop(grants);
+        let caller = match caller {
             Ok(caller) => caller,
             Err(refusal) => return (Err(refusal), None),
         };
