@@ -16,8 +16,17 @@ fn main() {
     }
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let workspace = manifest.join("..");
-    for input in ["guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    for input in [
+        "guest/src",
+        "guest/Cargo.toml",
+        "wit",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(input).display()
+        );
     }
     add_target();
     let component = build(&workspace);
@@ -91,8 +100,8 @@ fn build(workspace: &Path) -> PathBuf {
         let inherited = ["CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CLIPPY_", "DEP_"]
             .iter()
             .any(|prefix| text.starts_with(prefix));
-        let about_this_build = ["TARGET", "HOST", "OUT_DIR", "PROFILE", "OPT_LEVEL", "DEBUG"]
-            .contains(&text.as_ref());
+        let about_this_build =
+            ["TARGET", "HOST", "OUT_DIR", "PROFILE", "OPT_LEVEL", "DEBUG"].contains(&text.as_ref());
         if (inherited && !kept) || about_this_build {
             cargo.env_remove(&name);
         }

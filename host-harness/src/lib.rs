@@ -1,9 +1,50 @@
 //! Runs identity-governance connectors as sandboxed WebAssembly components.
 //!
-//! A connector is a component that knows one vendor. This host loads it, gives
-//! it a way to the vendor that it can't leave, adds the credential where the
-//! connector can't see it, and calls its capabilities.
-#![cfg_attr(feature = "bundled", doc = "")]
+//! ```
+//! use host_harness::{
+//!     Connector, Credential, Engine, EngineConfig, Grant, TenantConfig, contract::types::PageRequest,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // Once per process.
+//! let engine = Engine::new(EngineConfig::default())?;
+//! // Once per version of a connector: verified, compiled, asked to describe itself.
+//! let connector = Connector::bundled(&engine).await?;
+//! # let simulator = pagerduty_simulator::Simulator::new(Default::default());
+//! # let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await?;
+//! # let origin = listening.origin();
+//! // Once per tenant. The connector reaches what is granted, with a credential
+//! // that it never sees. (`origin` stands for `https://api.pagerduty.com`.)
+//! let tenant = connector.open(
+//!     TenantConfig::new(Grant::read_only().origin(origin.parse()?))
+//!         .credential(Credential::token("simulated-token")?)
+//!         .setting("base-url", &origin),
+//! )?;
+//! // As often as needed, also at the same time: each call has its own sandbox.
+//! let page = tenant.list_accounts(PageRequest { token: None, size: Some(10) }).await?;
+//! for account in &page.items {
+//!     println!("{} {:?} {}", account.id, account.status, account.display_name);
+//! }
+//! # assert_eq!(page.items.len(), 10);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! A connector is a component that knows one vendor and nothing else: it has
+//! no files, no sockets and no credential. What it may ask for it declares,
+//! [policy](egress::policy) holds it to that, and [`egress`] is its only way
+//! out. [`egress::cassette`] records what passes there, and replays it exactly.
+//!
+//! | lives per | type | holds |
+//! |---|---|---|
+//! | process | [`Engine`] | wasmtime, compiled code, the limits of a call |
+//! | version | [`Connector`] | a component, its description and declaration |
+//! | tenant | [`Tenant`] | credential, settings, grant, connections, the vendor's rate limit |
+//! | call | [`CallReport`] | requests, log lines, time |
+//!
+//! Errors are enums; each has a `hint` that says what to do about it.
+
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 #[cfg(feature = "bundled")]

@@ -47,7 +47,9 @@ Examples:
   harness call directory.get-account --simulator --input @input.json")]
     Call(CallArgs),
     /// List the accounts, all pages.
-    #[command(after_help = "Example:\n  harness accounts --simulator --users 500 --json | jq '.items | length'")]
+    #[command(
+        after_help = "Example:\n  harness accounts --simulator --users 500 --json | jq '.items | length'"
+    )]
     Accounts(ListArgs),
     /// List what access is granted on: the tenant, teams, schedules, policies.
     #[command(after_help = "Example:\n  harness resources --simulator")]
@@ -155,7 +157,12 @@ pub struct PopulationArgs {
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Simulator and recordings")]
     pub users: u32,
     /// The same seed and number of users make the same account.
-    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Simulator and recordings")]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        help_heading = "Simulator and recordings"
+    )]
     pub seed: u64,
 }
 

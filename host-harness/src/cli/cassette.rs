@@ -55,7 +55,10 @@ pub(super) fn inspect(file: &Path, as_json: bool) -> Result<(), Failure> {
         ("format", recording.format.clone()),
         (
             "origin",
-            json!(recording.origin).as_str().unwrap_or_default().to_owned(),
+            json!(recording.origin)
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         ),
         ("clock", recording.clock.clone()),
         (
@@ -134,10 +137,13 @@ pub(super) fn convert(
         })
     };
     // Whose recording it is, nobody knows; people and secrets are scrubbed.
-    let scrubber = Scrubber::random("pagerduty.com", [
-        "api.pagerduty.com".to_owned(),
-        "api.eu.pagerduty.com".to_owned(),
-    ]);
+    let scrubber = Scrubber::random(
+        "pagerduty.com",
+        [
+            "api.pagerduty.com".to_owned(),
+            "api.eu.pagerduty.com".to_owned(),
+        ],
+    );
     let cassette = match from {
         CassetteFormat::Cassette => Cassette::read(file)?,
         CassetteFormat::Har => from_har(&text()?, &shown, &scrubber)?,
@@ -167,7 +173,7 @@ pub(super) fn convert(
                     "name a file in a folder that exists and is writable",
                 )
             })?;
-            eprintln!("wrote `{}`", target.display());
+            talk!("wrote `{}`", target.display());
             Ok(())
         }
     }

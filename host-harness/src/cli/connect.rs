@@ -49,7 +49,7 @@ impl Session {
             &recording.scrubber,
             recording.credential.as_ref(),
         )?;
-        eprintln!(
+        talk!(
             "recorded {} requests in `{}`",
             cassette.interactions.len(),
             recording.file.display()
@@ -235,7 +235,9 @@ fn recording(
     simulated: bool,
 ) -> Result<Recording, Failure> {
     // Better said now than after an hour of reading.
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder
         && !folder.is_dir()
     {
@@ -274,7 +276,11 @@ pub(super) async fn start_simulator(
     region: &str,
 ) -> Result<(Listening, Certificate), Failure> {
     let mut config = super::simulator::config(population);
-    config.region = if region == "eu" { Region::Eu } else { Region::Us };
+    config.region = if region == "eu" {
+        Region::Eu
+    } else {
+        Region::Us
+    };
     let problem = |error: &dyn std::fmt::Display| {
         Failure::call(format!("the simulator can't start: {error}"), None)
     };

@@ -32,8 +32,14 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let connector = Connector::bundled(&engine).await?;
     let descriptor = connector.descriptor();
     output::fields(&[
-        ("connector", format!("{} {}", descriptor.display_name, descriptor.version)),
-        ("component", format!("{} KiB of WebAssembly", connector.size().div_ceil(1024))),
+        (
+            "connector",
+            format!("{} {}", descriptor.display_name, descriptor.version),
+        ),
+        (
+            "component",
+            format!("{} KiB of WebAssembly", connector.size().div_ceil(1024)),
+        ),
         ("may reach", descriptor.origins.join(", ")),
         (
             "declares",
@@ -70,12 +76,19 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         ("role", identity.role.clone().unwrap_or_default()),
     ])?;
 
-    chapter(3, "Who is there, and who holds what?", "harness grants --simulator")?;
+    chapter(
+        3,
+        "Who is there, and who holds what?",
+        "harness grants --simulator",
+    )?;
     let accounts = list::all_accounts(&tenant, None).await?;
     let resources = list::all_resources(&tenant, None).await?;
     let entitlements = list::all_entitlements(&tenant, None).await?;
     let grants = list::all_grants(&tenant, None).await?;
-    let requests: usize = lock(&reports).iter().map(|report| report.requests.len()).sum();
+    let requests: usize = lock(&reports)
+        .iter()
+        .map(|report| report.requests.len())
+        .sum();
     output::fields(&[
         ("accounts", count(accounts.items.len())),
         ("resources", count(resources.items.len())),
@@ -84,7 +97,11 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         ("requests", count(requests)),
     ])?;
 
-    chapter(4, "Review: access by kind", "harness grants --simulator --json")?;
+    chapter(
+        4,
+        "Review: access by kind",
+        "harness grants --simulator --json",
+    )?;
     let mut holders: BTreeMap<(String, String), usize> = BTreeMap::new();
     for grant in &grants.items {
         let entitlement = &grant.entitlement;
@@ -102,12 +119,23 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         .map(|((entitlement, kind), holders)| vec![entitlement, kind, count(holders)]);
     output::table(&["entitlement", "which", "held"], rows)?;
 
-    chapter(5, "Who is on call right now?", "harness on-call --simulator")?;
+    chapter(
+        5,
+        "Who is on call right now?",
+        "harness on-call --simulator",
+    )?;
     let shifts = tenant.who_is_on_call(&[], None).await?;
     queries::show_shifts(shifts.get(..shifts.len().min(5)).unwrap_or_default())?;
-    output::line(&format!("... {} in all", output::counted(shifts.len(), "shift", "shifts")))?;
+    output::line(&format!(
+        "... {} in all",
+        output::counted(shifts.len(), "shift", "shifts")
+    ))?;
 
-    chapter(6, "Who has not signed in?", "harness call activity.get-last-activity")?;
+    chapter(
+        6,
+        "Who has not signed in?",
+        "harness call activity.get-last-activity",
+    )?;
     let ids: Vec<String> = accounts
         .items
         .iter()
@@ -128,11 +156,22 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
             .unwrap_or("never"),
     ))?;
 
-    chapter(7, "Is everything as it should be?", "harness doctor --simulator")?;
+    chapter(
+        7,
+        "Is everything as it should be?",
+        "harness doctor --simulator",
+    )?;
     queries::show_findings(&tenant.diagnose().await?)?;
 
-    chapter(8, "What left the sandbox?", "harness validate --simulator -vv")?;
-    let last = lock(&reports).iter().find(|report| report.function == "credentials.validate").cloned();
+    chapter(
+        8,
+        "What left the sandbox?",
+        "harness validate --simulator -vv",
+    )?;
+    let last = lock(&reports)
+        .iter()
+        .find(|report| report.function == "credentials.validate")
+        .cloned();
     if let Some(report) = last {
         let rows = report.requests.iter().map(|request| {
             let outcome = match &request.outcome {
@@ -150,7 +189,11 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     output::line("The token was added after each request had left the sandbox.")?;
 
-    chapter(9, "Can it be repeated without the vendor?", "harness accounts --record / --replay")?;
+    chapter(
+        9,
+        "Can it be repeated without the vendor?",
+        "harness accounts --record / --replay",
+    )?;
     record_and_replay(&connector, config, grant).await?;
 
     listening.stop().await;
@@ -176,9 +219,11 @@ async fn record_and_replay(
         size: Some(5),
     };
     let recorded = live.list_accounts(page()).await?;
-    let scrubber = Scrubber::with_key([0; 32], &connector.descriptor().vendor_domain, [
-        "api.pagerduty.com".to_owned(),
-    ]);
+    let scrubber = Scrubber::with_key(
+        [0; 32],
+        &connector.descriptor().vendor_domain,
+        ["api.pagerduty.com".to_owned()],
+    );
     let cassette = recorder.cassette(&connector.recorded_by(live.settings()), &scrubber);
     let clean = !cassette.to_text().contains(TOKEN);
     let replay = |cassette| -> Result<Tenant, Failure> {
@@ -186,19 +231,29 @@ async fn record_and_replay(
     };
     let first = replay(cassette.clone())?.list_accounts(page()).await?;
     let second = replay(cassette.clone())?.list_accounts(page()).await?;
-    let rows = recorded.items.iter().zip(&first.items).map(|(live, replayed)| {
-        vec![
-            live.id.clone(),
-            live.display_name.clone(),
-            replayed.display_name.clone(),
-            name(&replayed.status),
-        ]
-    });
+    let rows = recorded
+        .items
+        .iter()
+        .zip(&first.items)
+        .map(|(live, replayed)| {
+            vec![
+                live.id.clone(),
+                live.display_name.clone(),
+                replayed.display_name.clone(),
+                name(&replayed.status),
+            ]
+        });
     output::table(&["account", "live", "replayed", "status"], rows)?;
     output::fields(&[
         ("requests recorded", count(cassette.interactions.len())),
-        ("token in the recording", if clean { "no" } else { "YES" }.to_owned()),
-        ("two replays equal", if first == second { "yes" } else { "NO" }.to_owned()),
+        (
+            "token in the recording",
+            if clean { "no" } else { "YES" }.to_owned(),
+        ),
+        (
+            "two replays equal",
+            if first == second { "yes" } else { "NO" }.to_owned(),
+        ),
     ])?;
     if clean && first == second {
         Ok(())

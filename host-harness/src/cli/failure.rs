@@ -71,8 +71,8 @@ impl Failure {
         }
         let message = printable(&self.message);
         match &self.hint {
-            Some(hint) => eprintln!("error: {message}; hint: {}", printable(hint)),
-            None => eprintln!("error: {message}"),
+            Some(hint) => talk!("error: {message}; hint: {}", printable(hint)),
+            None => talk!("error: {message}"),
         }
         match self.kind {
             Kind::Usage => ExitCode::from(2),

@@ -124,56 +124,88 @@ impl Drop for Progress {
 pub(super) async fn accounts(args: &ListArgs) -> Result<(), Failure> {
     let session = connect::session(&args.connect).await?;
     let outcome = all_accounts(&session.tenant, args.page_size).await;
-    show(session, args, outcome, "account", "accounts", &["id", "status", "e-mail", "name"], |account| {
-        vec![
-            account.id.clone(),
-            name(&account.status),
-            account.email.clone().unwrap_or_default(),
-            account.display_name.clone(),
-        ]
-    })
+    show(
+        session,
+        args,
+        outcome,
+        "account",
+        "accounts",
+        &["id", "status", "e-mail", "name"],
+        |account| {
+            vec![
+                account.id.clone(),
+                name(&account.status),
+                account.email.clone().unwrap_or_default(),
+                account.display_name.clone(),
+            ]
+        },
+    )
 }
 
 pub(super) async fn resources(args: &ListArgs) -> Result<(), Failure> {
     let session = connect::session(&args.connect).await?;
     let outcome = all_resources(&session.tenant, args.page_size).await;
-    show(session, args, outcome, "resource", "resources", &["id", "type", "label"], |resource| {
-        vec![
-            dash(&resource.id),
-            resource.resource_type.clone(),
-            resource.label.clone(),
-        ]
-    })
+    show(
+        session,
+        args,
+        outcome,
+        "resource",
+        "resources",
+        &["id", "type", "label"],
+        |resource| {
+            vec![
+                dash(&resource.id),
+                resource.resource_type.clone(),
+                resource.label.clone(),
+            ]
+        },
+    )
 }
 
 pub(super) async fn entitlements(args: &ListArgs) -> Result<(), Failure> {
     let session = connect::session(&args.connect).await?;
     let outcome = all_entitlements(&session.tenant, args.page_size).await;
     let header = ["type", "id", "resource", "assignable", "label"];
-    show(session, args, outcome, "entitlement", "entitlements", &header, |entitlement| {
-        vec![
-            entitlement.ref_.entitlement_type.clone(),
-            entitlement.ref_.id.clone(),
-            dash(&entitlement.ref_.resource),
-            if entitlement.assignable { "yes" } else { "no" }.to_owned(),
-            entitlement.label.clone(),
-        ]
-    })
+    show(
+        session,
+        args,
+        outcome,
+        "entitlement",
+        "entitlements",
+        &header,
+        |entitlement| {
+            vec![
+                entitlement.ref_.entitlement_type.clone(),
+                entitlement.ref_.id.clone(),
+                dash(&entitlement.ref_.resource),
+                if entitlement.assignable { "yes" } else { "no" }.to_owned(),
+                entitlement.label.clone(),
+            ]
+        },
+    )
 }
 
 pub(super) async fn grants(args: &ListArgs) -> Result<(), Failure> {
     let session = connect::session(&args.connect).await?;
     let outcome = all_grants(&session.tenant, args.page_size).await;
     let header = ["account", "type", "entitlement", "resource", "since"];
-    show(session, args, outcome, "grant", "grants", &header, |grant| {
-        vec![
-            grant.account.clone(),
-            grant.entitlement.entitlement_type.clone(),
-            grant.entitlement.id.clone(),
-            dash(&grant.entitlement.resource),
-            dash(grant.since.as_deref().unwrap_or_default()),
-        ]
-    })
+    show(
+        session,
+        args,
+        outcome,
+        "grant",
+        "grants",
+        &header,
+        |grant| {
+            vec![
+                grant.account.clone(),
+                grant.entitlement.entitlement_type.clone(),
+                grant.entitlement.id.clone(),
+                dash(&grant.entitlement.resource),
+                dash(grant.since.as_deref().unwrap_or_default()),
+            ]
+        },
+    )
 }
 
 fn show<T: serde::Serialize>(
@@ -195,7 +227,7 @@ fn show<T: serde::Serialize>(
         return output::json(&json!({ "items": items, "next": null, "notices": notices }));
     }
     output::table(header, listing.items.iter().map(row))?;
-    eprintln!(
+    talk!(
         "{} in {}",
         output::counted(listing.items.len(), one, many),
         output::counted(listing.pages, "call", "calls")

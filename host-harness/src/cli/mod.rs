@@ -1,5 +1,12 @@
 //! The command line tool.
 
+/// `eprintln!`, but for the panic when stderr is closed.
+macro_rules! talk {
+    ($($text:tt)*) => {
+        $crate::cli::output::talk(format_args!($($text)*))
+    };
+}
+
 mod args;
 mod cassette;
 mod connect;

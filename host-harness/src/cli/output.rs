@@ -10,8 +10,7 @@ use crate::{contract::types::Notice, text::printable};
 
 /// Prints JSON, indented.
 pub(super) fn json(value: &Value) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value)
-        .expect("a JSON value has string keys only");
+    let mut text = serde_json::to_string_pretty(value).expect("a JSON value has string keys only");
     text.push('\n');
     raw(text.as_bytes())
 }
@@ -19,6 +18,12 @@ pub(super) fn json(value: &Value) -> Result<(), Failure> {
 /// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     raw(format!("{text}\n").as_bytes())
+}
+
+/// Says something on stderr; `talk!` formats. Whether anybody listens makes no
+/// difference to the result.
+pub(super) fn talk(text: std::fmt::Arguments<'_>) {
+    writeln!(io::stderr().lock(), "{text}").ok();
 }
 
 /// Prints bytes as they are.
@@ -67,8 +72,8 @@ pub(super) fn notices(notices: &[Notice]) {
     for notice in notices {
         let message = printable(&notice.message);
         match &notice.hint {
-            Some(hint) => eprintln!("notice: {message}; hint: {}", printable(hint)),
-            None => eprintln!("notice: {message}"),
+            Some(hint) => talk!("notice: {message}; hint: {}", printable(hint)),
+            None => talk!("notice: {message}"),
         }
     }
 }

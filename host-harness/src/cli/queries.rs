@@ -59,7 +59,10 @@ pub(super) fn describe(connector: &Connector) -> Result<(), Failure> {
     output::fields(&[
         (
             "connector",
-            format!("{} {} ({})", descriptor.display_name, descriptor.version, descriptor.app_id),
+            format!(
+                "{} {} ({})",
+                descriptor.display_name, descriptor.version, descriptor.app_id
+            ),
         ),
         ("description", descriptor.description.clone()),
         (
@@ -99,7 +102,16 @@ pub(super) fn describe(connector: &Connector) -> Result<(), Failure> {
             yes(entitlement.removable),
         ]
     });
-    output::table(&["entitlement", "on", "per account", "assignable", "removable"], types)?;
+    output::table(
+        &[
+            "entitlement",
+            "on",
+            "per account",
+            "assignable",
+            "removable",
+        ],
+        types,
+    )?;
 
     output::line("\nWhat it may ask for")?;
     let rules = descriptor.capabilities.iter().flat_map(|capability| {
@@ -116,7 +128,11 @@ pub(super) fn describe(connector: &Connector) -> Result<(), Failure> {
         requests
             .into_iter()
             .map(|(request, level)| {
-                let function = if first { capability.name.clone() } else { String::new() };
+                let function = if first {
+                    capability.name.clone()
+                } else {
+                    String::new()
+                };
                 first = false;
                 vec![function, level, request]
             })
@@ -143,7 +159,12 @@ pub(super) fn describe(connector: &Connector) -> Result<(), Failure> {
                 values.join(" | ")
             })
             .unwrap_or_default();
-        vec![key.clone(), dash(&values), dash(&text("default")), text("description")]
+        vec![
+            key.clone(),
+            dash(&values),
+            dash(&text("default")),
+            text("description"),
+        ]
     });
     output::table(&["setting", "values", "default", "description"], settings)
 }
@@ -173,12 +194,15 @@ pub(super) async fn validate(args: &ConnectArgs) -> Result<(), Failure> {
         ("tenant", tenant.id.clone()),
         (
             "acting as",
-            tenant.acting_as.clone().unwrap_or_else(|| "no account (an account key)".to_owned()),
+            tenant
+                .acting_as
+                .clone()
+                .unwrap_or_else(|| "no account (an account key)".to_owned()),
         ),
         ("role", dash(tenant.role.as_deref().unwrap_or_default())),
     ])?;
     for warning in &tenant.warnings {
-        eprintln!("warning: {}", printable(warning));
+        talk!("warning: {}", printable(warning));
     }
     Ok(())
 }
@@ -268,7 +292,7 @@ pub(super) async fn on_call(args: &OnCallArgs) -> Result<(), Failure> {
             return output::json(&to_json(&shifts));
         }
         show_shifts(&shifts)?;
-        eprintln!("{}", output::counted(shifts.len(), "shift", "shifts"));
+        talk!("{}", output::counted(shifts.len(), "shift", "shifts"));
         return Ok(());
     };
     let outcome = tenant
@@ -297,10 +321,15 @@ pub(super) fn show_shifts(shifts: &[Shift]) -> Result<(), Failure> {
             shift.account.clone(),
             or_dash(&shift.schedule),
             or_dash(&shift.policy),
-            shift.level.map_or_else(|| "-".to_owned(), |level| level.to_string()),
+            shift
+                .level
+                .map_or_else(|| "-".to_owned(), |level| level.to_string()),
             shift.start.clone().unwrap_or_else(|| "always".to_owned()),
             shift.end.clone().unwrap_or_else(|| "always".to_owned()),
         ]
     });
-    output::table(&["account", "schedule", "policy", "level", "from", "until"], rows)
+    output::table(
+        &["account", "schedule", "policy", "level", "from", "until"],
+        rows,
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pagerduty_simulator::{Certificate, Config, Simulator};
+use pagerduty_simulator::{Certificate, Config, Fault, FaultError, Simulator};
 
 use super::{
     args::{PlanFeature, PopulationArgs, SimulatorArgs},
@@ -39,14 +39,10 @@ pub(super) async fn serve(args: &SimulatorArgs) -> Result<(), Failure> {
     }
     let simulator = Simulator::new(config);
     for fault in &args.fault {
-        simulator.faults().add(fault.parse().map_err(
-            |error: pagerduty_simulator::FaultError| {
-                Failure::usage(
-                    format!("--fault: {error}"),
-                    "write method, path and effect, for example `GET /users* status=503 times=2`",
-                )
-            },
-        )?);
+        let fault: Fault = fault.parse().map_err(|error: FaultError| {
+            Failure::usage(format!("--fault: {error}"), error.hint())
+        })?;
+        simulator.faults().add(fault);
     }
     let bind = |error: std::io::Error| {
         Failure::usage(
@@ -73,9 +69,9 @@ pub(super) async fn serve(args: &SimulatorArgs) -> Result<(), Failure> {
     };
     output::line(&format!("listening on {}", listening.origin()))?;
     if let Some(folder) = &args.tls {
-        eprintln!("certificate authority: {}", folder.join("ca.pem").display());
+        talk!("certificate authority: {}", folder.join("ca.pem").display());
     }
-    eprintln!(
+    talk!(
         "try: PAGERDUTY_TOKEN=simulated-token harness accounts --base-url {}{}",
         listening.origin(),
         args.tls

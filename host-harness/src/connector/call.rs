@@ -76,7 +76,11 @@ pub enum CallError {
 
 fn connector_message(error: &Error, cause: Option<&Refusal>) -> String {
     match cause {
-        Some(cause) => format!("{}: {}", printable(&error.message), printable(&cause.to_string())),
+        Some(cause) => format!(
+            "{}: {}",
+            printable(&error.message),
+            printable(&cause.to_string())
+        ),
         None => printable(&error.message).into_owned(),
     }
 }
@@ -375,8 +379,10 @@ impl Tenant {
         let Some((export, ty)) = export else {
             return Err(self.unknown(function));
         };
-        let params: Vec<(String, Type)> =
-            ty.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
+        let params: Vec<(String, Type)> = ty
+            .params()
+            .map(|(name, ty)| (name.to_owned(), ty))
+            .collect();
         let arguments = arguments(input, &params)?;
         let results = ty.results().len();
         let index = prepared
@@ -387,20 +393,25 @@ impl Tenant {
             return Err(self.unknown(function));
         };
         let value = self
-            .run(function, input.clone(), move |store, prepared| {
-                Box::pin(async move {
-                    let instance = prepared.pre.instantiate_async(&mut *store).await?;
-                    let function = instance
-                        .get_func(&mut *store, index)
-                        .ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
-                    let mut output = vec![Val::Bool(false); results];
-                    function.call_async(store, &arguments, &mut output).await?;
-                    Ok(output.into_iter().next())
-                })
-            }, |value| match value {
-                Some(Val::Result(Err(error))) => Err(contract_error(error.as_deref())),
-                other => Ok(other),
-            })
+            .run(
+                function,
+                input.clone(),
+                move |store, prepared| {
+                    Box::pin(async move {
+                        let instance = prepared.pre.instantiate_async(&mut *store).await?;
+                        let function = instance
+                            .get_func(&mut *store, index)
+                            .ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
+                        let mut output = vec![Val::Bool(false); results];
+                        function.call_async(store, &arguments, &mut output).await?;
+                        Ok(output.into_iter().next())
+                    })
+                },
+                |value| match value {
+                    Some(Val::Result(Err(error))) => Err(contract_error(error.as_deref())),
+                    other => Ok(other),
+                },
+            )
             .await?;
         Ok(match value {
             Some(Val::Result(Ok(Some(value)))) => value_to_json(&value),
@@ -486,10 +497,12 @@ impl Tenant {
         let outcome = match outcome {
             Err(CallFailure::Deadline) => Err(CallError::Deadline(open.budget.deadline)),
             Err(CallFailure::Fuel) => Err(CallError::Fuel),
-            Err(CallFailure::Memory) => Err(CallError::Memory(open.connector.engine().config().memory)),
-            Err(CallFailure::Trap(trap)) => {
-                Err(CallError::Trap(printable(&redactor.text(&trap)).into_owned()))
+            Err(CallFailure::Memory) => {
+                Err(CallError::Memory(open.connector.engine().config().memory))
             }
+            Err(CallFailure::Trap(trap)) => Err(CallError::Trap(
+                printable(&redactor.text(&trap)).into_owned(),
+            )),
             Ok(value) => split(value).map_err(|error| CallError::Connector {
                 error: Box::new(redacted(error, redactor)),
                 cause: match &refusal {
@@ -591,7 +604,9 @@ fn arguments(input: &Value, params: &[(String, Type)]) -> Result<Vec<Val>, Input
     let mut fields = fields.clone();
     for (name, ty) in params {
         if let Type::Record(record) = ty
-            && record.fields().all(|field| matches!(field.ty, Type::Option(_)))
+            && record
+                .fields()
+                .all(|field| matches!(field.ty, Type::Option(_)))
             && !fields.contains_key(name)
         {
             fields.insert(name.clone(), Value::Object(Map::new()));
@@ -606,11 +621,7 @@ fn arguments(input: &Value, params: &[(String, Type)]) -> Result<Vec<Val>, Input
 /// The contract's error from its untyped form.
 fn contract_error(error: Option<&Val>) -> Error {
     let json = error.map_or(Value::Null, value_to_json);
-    let text = |name: &str| {
-        json.get(name)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
+    let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| json.get(name).and_then(Value::as_u64);
     let code = text("code").unwrap_or_default();
     Error {

@@ -22,7 +22,10 @@ pub use tenant::{OpenError, Tenant, TenantConfig};
 pub use verify::LoadError;
 
 use crate::{
-    contract::{bindings, metadata::{self, Descriptor}},
+    contract::{
+        bindings,
+        metadata::{self, Descriptor},
+    },
     egress::{
         HeaderScheme, Origin,
         cassette::{RecordedBy, RecordedConnector, hex},
@@ -230,8 +233,7 @@ impl Connector {
                     return Ok(prepared);
                 }
                 let component = compile(&loaded.engine, mode, &loaded.sha256, &loaded.bytes)?;
-                let prepared =
-                    Prepared::new(&loaded.engine, mode, component, &loaded.functions)?;
+                let prepared = Prepared::new(&loaded.engine, mode, component, &loaded.functions)?;
                 Ok(loaded.replay.get_or_init(|| prepared))
             }
         }

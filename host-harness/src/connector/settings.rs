@@ -41,8 +41,8 @@ pub(super) struct Schema {
 
 impl Schema {
     pub(super) fn parse(text: &str) -> Result<Self, SettingError> {
-        let schema: Value = serde_json::from_str(text)
-            .map_err(|error| SettingError::Schema(error.to_string()))?;
+        let schema: Value =
+            serde_json::from_str(text).map_err(|error| SettingError::Schema(error.to_string()))?;
         let names = schema
             .get("properties")
             .and_then(Value::as_object)

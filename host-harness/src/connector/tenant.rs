@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use super::{CallReport, Connector, LoadError, settings::{Schema, SettingError}};
+use super::{
+    CallReport, Connector, LoadError,
+    settings::{Schema, SettingError},
+};
 use crate::{
     egress::{
         Budget, Credential, CredentialError, Network, Presented, RateLimitState, Redactor, Source,
@@ -154,7 +157,9 @@ impl OpenError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Setting(_) => "`harness info` lists the settings with their values",
-            Self::Credential(_) => "put the token, and nothing else, into `PAGERDUTY_TOKEN` or the file",
+            Self::Credential(_) => {
+                "put the token, and nothing else, into `PAGERDUTY_TOKEN` or the file"
+            }
             Self::Scheme { .. } => "`harness info` lists the schemes",
             Self::Cassette(_) => "`harness cassette lint` says more",
             Self::Load(error) => error.hint(),
@@ -201,7 +206,10 @@ impl Tenant {
                 };
                 let scheme = scheme.ok_or_else(|| OpenError::Scheme {
                     id: config.scheme.clone().unwrap_or_default(),
-                    known: schemes.iter().map(|scheme| format!("`{}`", scheme.id)).collect(),
+                    known: schemes
+                        .iter()
+                        .map(|scheme| format!("`{}`", scheme.id))
+                        .collect(),
                 })?;
                 Some(Presented::new(credential, scheme)?)
             }
@@ -219,9 +227,7 @@ impl Tenant {
                 connector.prepared(Mode::Replay)?;
                 (Mode::Replay, Some((clock, seed)))
             }
-            Source::Recorded(recorder) => {
-                (Mode::Live, Some((recorder.clock(), recorder.seed())))
-            }
+            Source::Recorded(recorder) => (Mode::Live, Some((recorder.clock(), recorder.seed()))),
             Source::Network | Source::Nothing => (Mode::Live, None),
         };
         let policy = Policy::new(connector.declaration().clone(), config.grant);

@@ -66,7 +66,9 @@ impl LoadError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Read { .. } => "name a component file, or leave `--connector` out for the bundled one",
+            Self::Read { .. } => {
+                "name a component file, or leave `--connector` out for the bundled one"
+            }
             Self::NotWasm | Self::CoreModule => {
                 "build it with `cargo build --target wasm32-wasip2 --release`"
             }
@@ -116,18 +118,15 @@ pub(super) fn preamble(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::CoreModule),
-        [b'\0', b'a', b's', b'm', ..] => {
-            Err(LoadError::Invalid("unknown version of the binary format".to_owned()))
-        }
+        [b'\0', b'a', b's', b'm', ..] => Err(LoadError::Invalid(
+            "unknown version of the binary format".to_owned(),
+        )),
         _ => Err(LoadError::NotWasm),
     }
 }
 
 /// Looks at what the component wants.
-pub(super) fn imports(
-    component: &Component,
-    engine: &wasmtime::Engine,
-) -> Result<(), LoadError> {
+pub(super) fn imports(component: &Component, engine: &wasmtime::Engine) -> Result<(), LoadError> {
     let mut forbidden = Vec::new();
     let mut unknown = Vec::new();
     for (name, _) in component.component_type().imports(engine) {

@@ -37,8 +37,8 @@ pub(crate) mod bindings {
 /// Accounts, access, errors: the words that all interfaces share.
 pub mod types {
     pub use super::bindings::iga::connector::types::{
-        Account, AccountKind, AccountStatus, Effect, Entitlement, EntitlementRef, Error,
-        ErrorCode, Grant, Notice, PageRequest, Resource,
+        Account, AccountKind, AccountStatus, Effect, Entitlement, EntitlementRef, Error, ErrorCode,
+        Grant, Notice, PageRequest, Resource,
     };
 }
 

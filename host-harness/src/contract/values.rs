@@ -24,17 +24,17 @@ impl std::fmt::Display for Expected<'_> {
         match self.0 {
             Type::Bool => f.write_str("true or false"),
             Type::S8 | Type::S16 | Type::S32 | Type::S64 => f.write_str("a whole number"),
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
-                f.write_str("a whole number from 0")
-            }
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => f.write_str("a whole number from 0"),
             Type::Float32 | Type::Float64 => f.write_str("a number"),
             Type::Char => f.write_str("a string of one character"),
             Type::String => f.write_str("a string"),
             Type::List(list) => write!(f, "an array, each item {}", Expected(&list.ty())),
             Type::Tuple(tuple) => write!(f, "an array of {} items", tuple.types().len()),
             Type::Record(record) => {
-                let names: Vec<String> =
-                    record.fields().map(|field| snake_case(field.name)).collect();
+                let names: Vec<String> = record
+                    .fields()
+                    .map(|field| snake_case(field.name))
+                    .collect();
                 write!(f, "an object with {}", names.join(", "))
             }
             Type::Enum(cases) => {
@@ -123,9 +123,11 @@ pub(crate) fn from_json(value: &Value, ty: &Type, path: &str) -> Result<Val, Inp
                 .find(|case| snake_case(case.name) == *name || case.name == name)
                 .ok_or_else(wrong)?;
             let payload = match (case.ty, payload) {
-                (Some(ty), Some(payload)) => {
-                    Some(Box::new(from_json(payload, &ty, &format!("{path}.{name}"))?))
-                }
+                (Some(ty), Some(payload)) => Some(Box::new(from_json(
+                    payload,
+                    &ty,
+                    &format!("{path}.{name}"),
+                )?)),
                 (None, None) => None,
                 _ => return Err(wrong()),
             };
@@ -203,11 +205,8 @@ fn kind(value: &Value) -> &'static str {
 
 /// The JSON form of a component value.
 pub(crate) fn value_to_json(value: &Val) -> Value {
-    let payload = |payload: &Option<Box<Val>>| {
-        payload
-            .as_deref()
-            .map_or(Value::Null, value_to_json)
-    };
+    let payload =
+        |payload: &Option<Box<Val>>| payload.as_deref().map_or(Value::Null, value_to_json);
     match value {
         Val::Bool(value) => Value::Bool(*value),
         Val::S8(value) => Value::from(*value),
@@ -250,7 +249,10 @@ pub(crate) fn value_to_json(value: &Val) -> Value {
             Value::Object(Map::from_iter([("error".to_owned(), payload(value))]))
         }
         Val::Flags(names) => Value::Array(
-            names.iter().map(|name| Value::from(snake_case(name))).collect(),
+            names
+                .iter()
+                .map(|name| Value::from(snake_case(name)))
+                .collect(),
         ),
         // Handles have no meaning outside of the call.
         Val::Resource(_) | Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) => Value::Null,

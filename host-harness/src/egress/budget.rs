@@ -163,9 +163,8 @@ pub struct RateLimitState {
 impl RateLimits {
     /// Learns from an answer to `rule`.
     pub(crate) fn observe(&self, rule: &str, status: StatusCode, headers: &HeaderMap) {
-        let number = |name: &str| -> Option<u32> {
-            headers.get(name)?.to_str().ok()?.trim().parse().ok()
-        };
+        let number =
+            |name: &str| -> Option<u32> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
         let Some(limit) = number("ratelimit-limit") else {
             return;
         };

@@ -131,8 +131,7 @@ impl Presented {
             credential.secret.expose_secret(),
             scheme.suffix
         );
-        let mut value =
-            HeaderValue::from_str(&text).map_err(|_| CredentialError::Characters)?;
+        let mut value = HeaderValue::from_str(&text).map_err(|_| CredentialError::Characters)?;
         // Keeps it out of `Debug` output and out of HTTP/2's header table.
         value.set_sensitive(true);
         Ok(Self {

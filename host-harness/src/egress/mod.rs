@@ -221,7 +221,11 @@ impl CallEgress {
         let mut rule = None;
         let outcome = self.pass(request, options, &mut rule).await;
         let live = !matches!(self.source, Source::Replayed(_));
-        let elapsed = if live { started.elapsed() } else { Duration::ZERO };
+        let elapsed = if live {
+            started.elapsed()
+        } else {
+            Duration::ZERO
+        };
         let trace = RequestTrace {
             method,
             uri: self.tenant.redactor.text(&uri),
@@ -386,7 +390,12 @@ impl CallEgress {
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
         let limit = |wanted: Option<Duration>, default: Duration| {
             let left = self.spending.remaining()?;
-            Ok::<_, Exhausted>(wanted.unwrap_or(default).max(Duration::from_millis(1)).min(left))
+            Ok::<_, Exhausted>(
+                wanted
+                    .unwrap_or(default)
+                    .max(Duration::from_millis(1))
+                    .min(left),
+            )
         };
         let first = limit(options.first_byte_timeout, FIRST_BYTE)?;
         let response = tokio::time::timeout(first, self.tenant.pool.send(request))
@@ -532,6 +541,5 @@ impl WasiHttpHooks for Hooks {
 }
 
 type RequestWritten = Box<dyn Future<Output = Result<(), WasiHttpError>> + Send>;
-type SendRequest = Box<
-    dyn Future<Output = Result<(Response<WasiBody>, RequestWritten), WasiHttpError>> + Send,
->;
+type SendRequest =
+    Box<dyn Future<Output = Result<(Response<WasiBody>, RequestWritten), WasiHttpError>> + Send>;

@@ -178,10 +178,7 @@ pub(crate) async fn run<C, R>(
     engine: &Engine,
     setup: CallSetup,
     context: &C,
-    call: impl for<'a> FnOnce(
-        &'a mut Store<CallState>,
-        &'a C,
-    ) -> BoxFuture<'a, wasmtime::Result<R>>,
+    call: impl for<'a> FnOnce(&'a mut Store<CallState>, &'a C) -> BoxFuture<'a, wasmtime::Result<R>>,
 ) -> (Result<R, CallFailure>, Option<u64>) {
     let _turn = engine.turn().await;
     let deadline = setup.deadline;

@@ -226,10 +226,7 @@ impl monotonic_clock::Host for CallState {
         subscribe(self.table(), timer)
     }
 
-    fn subscribe_duration(
-        &mut self,
-        when: Nanoseconds,
-    ) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe_duration(&mut self, when: Nanoseconds) -> wasmtime::Result<Resource<DynPollable>> {
         let at = self.clock().elapsed().saturating_add(when);
         monotonic_clock::Host::subscribe_instant(self, at)
     }

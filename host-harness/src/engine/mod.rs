@@ -6,12 +6,7 @@ mod call;
 mod clock;
 mod log;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{

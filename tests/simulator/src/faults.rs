@@ -173,11 +173,19 @@ impl Match {
 
 /// Why a fault string is not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("cannot read the fault `{fault}`: {reason}\nhint: {hint}")]
+#[error("the fault `{fault}` can't be read: {reason}")]
 pub struct FaultError {
     fault: String,
     reason: String,
     hint: &'static str,
+}
+
+impl FaultError {
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        self.hint
+    }
 }
 
 const FORM: &str =

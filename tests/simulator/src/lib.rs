@@ -105,6 +105,12 @@ impl Simulator {
         self.service.request_count()
     }
 
+    /// The ids of the users, in the order of the list.
+    #[must_use]
+    pub fn user_ids(&self) -> Vec<String> {
+        self.service.user_ids()
+    }
+
     /// Moves the clock forward: a fixed one and the windows of the rate limits.
     pub fn advance(&self, by: Duration) {
         self.service.clock.advance(by);

@@ -151,7 +151,10 @@ pub fn from_har(text: &str, name: &str, scrubber: &Scrubber) -> Result<Cassette,
     for (entry, id) in entries.iter().zip(0..) {
         let method = string(entry, "/request/method").ok_or_else(|| problem("no method"))?;
         let uri = string(entry, "/request/url").ok_or_else(|| problem("no url"))?;
-        let outcome = match (string(entry, "/response/_error"), entry.pointer("/response")) {
+        let outcome = match (
+            string(entry, "/response/_error"),
+            entry.pointer("/response"),
+        ) {
             (Some(code), _) => RecordedOutcome::Error(code),
             (None, Some(response)) => RecordedOutcome::Response(RecordedResponse {
                 status: Status {
@@ -214,8 +217,7 @@ pub fn from_vcr(text: &str, name: &str, scrubber: &Scrubber) -> Result<Cassette,
         cause,
     };
     // YAML reads JSON as well.
-    let vcr: Value =
-        serde_yaml_ng::from_str(text).map_err(|error| problem(error.to_string()))?;
+    let vcr: Value = serde_yaml_ng::from_str(text).map_err(|error| problem(error.to_string()))?;
     let recorded = vcr
         .get("interactions")
         .and_then(Value::as_array)

@@ -299,8 +299,7 @@ impl Cassette {
 
     /// The text that [`Cassette::write`] writes.
     pub fn to_text(&self) -> String {
-        let mut text =
-            serde_json::to_string_pretty(self).expect("a cassette has string keys only");
+        let mut text = serde_json::to_string_pretty(self).expect("a cassette has string keys only");
         text.push('\n');
         text
     }

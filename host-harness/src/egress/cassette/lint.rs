@@ -81,8 +81,7 @@ pub fn lint(cassette: &Cassette, now: jiff::Timestamp) -> Vec<LintFinding> {
             }
         }
     }
-    if recording.seed.len() != 64 || !recording.seed.bytes().all(|byte| byte.is_ascii_hexdigit())
-    {
+    if recording.seed.len() != 64 || !recording.seed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         find(
             Severity::Error,
             None,
@@ -103,7 +102,12 @@ pub fn lint(cassette: &Cassette, now: jiff::Timestamp) -> Vec<LintFinding> {
             "it names no calls, so it can't be replayed by itself".to_owned(),
         );
     }
-    if cassette.interactions.is_empty() && recording.calls.iter().all(|call| call.function != "metadata.describe") {
+    if cassette.interactions.is_empty()
+        && recording
+            .calls
+            .iter()
+            .all(|call| call.function != "metadata.describe")
+    {
         find(Severity::Note, None, "it has no interactions".to_owned());
     }
 
@@ -118,7 +122,10 @@ pub fn lint(cassette: &Cassette, now: jiff::Timestamp) -> Vec<LintFinding> {
             find(
                 Severity::Error,
                 id,
-                format!("`{}` is no absolute URL, so nothing matches it", request.uri),
+                format!(
+                    "`{}` is no absolute URL, so nothing matches it",
+                    request.uri
+                ),
             );
         }
         if let Ok(url) = Url::parse(&request.uri)

@@ -265,7 +265,11 @@ impl Matcher {
             .filter(|(nearness, ..)| *nearness > 0)
             // Of equally near ones the first that is still to be played.
             .max_by_key(|(nearness, position, _)| {
-                (*nearness, !self.played[*position], std::cmp::Reverse(*position))
+                (
+                    *nearness,
+                    !self.played[*position],
+                    std::cmp::Reverse(*position),
+                )
             });
         match nearest {
             Some((_, position, key)) => MismatchReason::Different {

@@ -64,16 +64,12 @@ impl Player {
             .collect()
     }
 
-    pub(crate) fn answer(
-        &self,
-        method: &str,
-        uri: &str,
-        body: &[u8],
-    ) -> Result<Played, Mismatch> {
-        let key = RequestKey::new(method, uri, &Body::from_bytes(body)).ok_or_else(|| Mismatch {
-            asked: format!("{method} {uri}"),
-            reason: super::matcher::MismatchReason::NothingSimilar,
-        })?;
+    pub(crate) fn answer(&self, method: &str, uri: &str, body: &[u8]) -> Result<Played, Mismatch> {
+        let key =
+            RequestKey::new(method, uri, &Body::from_bytes(body)).ok_or_else(|| Mismatch {
+                asked: format!("{method} {uri}"),
+                reason: super::matcher::MismatchReason::NothingSimilar,
+            })?;
         let position = self
             .matcher
             .lock()

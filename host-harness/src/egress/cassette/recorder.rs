@@ -151,13 +151,15 @@ impl Recorder {
             });
         let interactions = answered
             .zip(0..)
-            .map(|((capability, request, outcome, elapsed), id)| Interaction {
-                id,
-                capability,
-                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-                request,
-                outcome,
-            })
+            .map(
+                |((capability, request, outcome, elapsed), id)| Interaction {
+                    id,
+                    capability,
+                    elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                    request,
+                    outcome,
+                },
+            )
             .collect();
         let mut cassette = Cassette {
             version: 1,

@@ -129,6 +129,11 @@ impl Service {
         self.requests.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn user_ids(&self) -> Vec<String> {
+        let account = lock(&self.account);
+        account.users.iter().map(|user| user.id.clone()).collect()
+    }
+
     /// Authenticates, limits and answers one request.
     fn answer(&self, request: &Incoming) -> (Answer, Option<Allowance>) {
         let now = self.clock.now();

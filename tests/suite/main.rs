@@ -1,0 +1,19 @@
+//! Integration tests by theme, on the real component through the real host.
+//! Only the vendor is simulated.
+
+mod activity;
+mod cassettes;
+mod command_line;
+mod contract;
+mod diagnostics;
+mod directory;
+mod egress;
+mod fixtures;
+mod large_tenants;
+mod loading;
+mod on_call;
+//mod openapi;
+mod plans;
+mod resilience;
+mod secrets;
+mod support;
