@@ -14,6 +14,20 @@ fn main() {
     if env::var_os("CARGO_FEATURE_BUNDLED").is_none() {
         return;
     }
+    // For packagers who build the connector in a step of its own.
+    println!("cargo::rerun-if-env-changed=HARNESS_PREBUILT_CONNECTOR");
+    if let Some(prebuilt) = env::var_os("HARNESS_PREBUILT_CONNECTOR") {
+        let prebuilt = PathBuf::from(prebuilt);
+        if !prebuilt.is_file() {
+            fail(
+                &format!("HARNESS_PREBUILT_CONNECTOR names `{}`, which is no file", prebuilt.display()),
+                "unset HARNESS_PREBUILT_CONNECTOR",
+            );
+        }
+        println!("cargo::rerun-if-changed={}", prebuilt.display());
+        println!("cargo::rustc-env=BUNDLED_CONNECTOR={}", prebuilt.display());
+        return;
+    }
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let workspace = manifest.join("..");
     for input in [

@@ -256,7 +256,7 @@ fn bad_input_is_refused_in_one_line_with_cause_and_hint() {
         (
             owned(&["on-call", "--simulator", "--at", "noon"]),
             1,
-            "noon",
+            "instant",
         ),
         (
             owned(&["on-call", "--simulator", "--schedule", "PNOPE99"]),

@@ -133,6 +133,7 @@ fn answers_that_make_no_sense_are_typed_errors_and_the_next_call_works() {
                 .simulator
                 .faults()
                 .add(fault("/users", Some(8), effect.clone()));
+            println!("{effect:?}");
             let error = contract_error(bench.tenant.list_accounts(page(None)).await);
             assert_eq!(
                 error.code,
@@ -228,7 +229,7 @@ fn every_shape_of_the_vendors_errors_is_read() {
                 ErrorCode::Unauthorized,
                 "",
             ),
-            (418, "teapot", ErrorCode::InvalidResponse, ""),
+            (418, "teapot", ErrorCode::InvalidInput, "418"),
         ] {
             let bench = Opening::users(3).open().await;
             bench.simulator.faults().add(fault(

@@ -81,7 +81,8 @@ async fn run(command: Command) -> Result<(), Failure> {
 fn log(verbose: u8) {
     let filter = std::env::var("HARNESS_LOG").unwrap_or_else(|_| {
         match verbose {
-            0 => "warn",
+            // A failed command says so itself, in one line.
+            0 => "error",
             1 => "warn,harness=info",
             2 => "info,harness=debug",
             _ => "debug,hyper_util=trace",

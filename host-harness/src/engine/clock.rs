@@ -88,13 +88,11 @@ impl CallClock {
                 at: started.checked_add(Duration::from_nanos(at)),
                 yielded: false,
             },
-            Self::Virtual { line, .. } => {
-                *line.lock().awaited.entry(at).or_default() += 1;
-                Timer::Virtual {
-                    at,
-                    line: Arc::clone(line),
-                }
-            }
+            Self::Virtual { line, .. } => Timer::Virtual {
+                at,
+                line: Arc::clone(line),
+                yielded: false,
+            },
         }
     }
 }
@@ -109,11 +107,22 @@ pub(crate) struct TimeLine {
 struct TimeState {
     /// Nanoseconds since the call began.
     now: u64,
-    /// How many timers wait for an instant.
+    /// How many timers the guest waits for at present, by their instant. A
+    /// timer that it merely holds does not count.
     awaited: BTreeMap<u64, usize>,
 }
 
 impl TimeLine {
+    /// Lets time pass until `at`, unless something earlier is waited for.
+    fn pass_to(&self, at: u64) -> bool {
+        let mut state = self.lock();
+        let is_next = state.awaited.keys().next().is_none_or(|next| at <= *next);
+        if is_next {
+            state.now = state.now.max(at);
+        }
+        is_next || at <= state.now
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, TimeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,18 +138,30 @@ enum Timer {
     Virtual {
         at: u64,
         line: Arc<TimeLine>,
+        yielded: bool,
     },
 }
 
-impl Drop for Timer {
+/// While it lives, the guest waits for an instant.
+struct Awaited<'a> {
+    at: u64,
+    line: &'a TimeLine,
+}
+
+impl<'a> Awaited<'a> {
+    fn new(at: u64, line: &'a TimeLine) -> Self {
+        *line.lock().awaited.entry(at).or_default() += 1;
+        Self { at, line }
+    }
+}
+
+impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        if let Self::Virtual { at, line } = self {
-            let mut state = line.lock();
-            if let Some(count) = state.awaited.get_mut(at) {
-                *count -= 1;
-                if *count == 0 {
-                    state.awaited.remove(at);
-                }
+        let mut state = self.line.lock();
+        if let Some(count) = state.awaited.get_mut(&self.at) {
+            *count -= 1;
+            if *count == 0 {
+                state.awaited.remove(&self.at);
             }
         }
     }
@@ -164,28 +185,26 @@ impl Pollable for Timer {
                     tokio::task::yield_now().await;
                 }
             }
-            Self::Virtual { at, line } => {
+            Self::Virtual { at, line, yielded } => {
+                if *at <= line.lock().now {
+                    // As above; but a guest that asks again without waiting
+                    // must hear the truth.
+                    if !std::mem::replace(yielded, true) {
+                        tokio::task::yield_now().await;
+                    }
+                    return;
+                }
+                let _awaited = Awaited::new(*at, line);
                 // Everything else goes first: answers that are on their way
                 // belong to the present.
                 for _ in 0..8 {
                     tokio::task::yield_now().await;
                 }
-                loop {
-                    {
-                        let mut state = line.lock();
-                        if *at <= state.now {
-                            return;
-                        }
-                        let earliest = state.awaited.keys().find(|other| **other > state.now);
-                        if earliest == Some(at) {
-                            state.now = *at;
-                            return;
-                        }
-                    }
-                    // An earlier timer is still to come. If the guest has let
-                    // go of it, it will be dropped and is then out of the way.
+                while !line.pass_to(*at) {
+                    // An earlier one is in the same list, and comes first.
                     tokio::task::yield_now().await;
                 }
+                *yielded = true;
             }
         }
     }
