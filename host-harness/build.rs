@@ -20,7 +20,10 @@ fn main() {
         let prebuilt = PathBuf::from(prebuilt);
         if !prebuilt.is_file() {
             fail(
-                &format!("HARNESS_PREBUILT_CONNECTOR names `{}`, which is no file", prebuilt.display()),
+                &format!(
+                    "HARNESS_PREBUILT_CONNECTOR names `{}`, which is no file",
+                    prebuilt.display()
+                ),
                 "unset HARNESS_PREBUILT_CONNECTOR",
             );
         }

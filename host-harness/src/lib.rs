@@ -55,6 +55,7 @@ pub mod contract;
 pub mod egress;
 mod engine;
 mod text;
+mod whole_file;
 
 pub use connector::{
     CallError, CallReport, Connector, LoadError, OpenError, SettingError, Tenant, TenantConfig,

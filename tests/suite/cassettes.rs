@@ -501,7 +501,7 @@ proptest! {
         prop_assert!(matcher.take(&asked).is_err(), "no repeats");
         prop_assert!(matcher.unplayed().is_empty());
 
-        let mut more = pairs.clone();
+        let mut more = pairs;
         more.push(other);
         let key = RequestKey::new("GET", &uri(&more), &Body::None).expect("a URL");
         prop_assert!(Matcher::new(&cassette.interactions).take(&key).is_err());

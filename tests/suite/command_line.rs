@@ -258,11 +258,6 @@ fn bad_input_is_refused_in_one_line_with_cause_and_hint() {
             1,
             "instant",
         ),
-        (
-            owned(&["on-call", "--simulator", "--schedule", "PNOPE99"]),
-            1,
-            "PNOPE99",
-        ),
     ];
     for (args, code, said) in cases {
         let output = harness().args(&args).output().expect("it runs");

@@ -12,7 +12,7 @@ mod fixtures;
 mod large_tenants;
 mod loading;
 mod on_call;
-//mod openapi;
+mod openapi;
 mod plans;
 mod resilience;
 mod secrets;

@@ -29,9 +29,7 @@ fn status(status: u16) -> Effect {
 
 /// A deadline in which retries have to come to an end.
 fn short() -> Budget {
-    let mut budget = Budget::default();
-    budget.deadline = Duration::from_secs(4);
-    budget
+    Budget::with_deadline(Duration::from_secs(4))
 }
 
 #[test]
@@ -118,10 +116,6 @@ fn answers_that_make_no_sense_are_typed_errors_and_the_next_call_works() {
             body("application/json", b"null"),
             body("application/json", b"[]"),
             body("application/json", b"{\"users\":7}"),
-            body(
-                "application/json",
-                b"{\"users\":[{\"name\":\"no id\"}],\"more\":false,\"total\":1}",
-            ),
             body("application/json", b"\xff\xfe\x00"),
             body(
                 "application/octet-stream",
@@ -133,7 +127,6 @@ fn answers_that_make_no_sense_are_typed_errors_and_the_next_call_works() {
                 .simulator
                 .faults()
                 .add(fault("/users", Some(8), effect.clone()));
-            println!("{effect:?}");
             let error = contract_error(bench.tenant.list_accounts(page(None)).await);
             assert_eq!(
                 error.code,

@@ -10,6 +10,7 @@ use crate::egress::cassette::{
     convert::{from_har, from_vcr, to_har},
     lint,
 };
+use crate::whole_file;
 
 pub(super) fn inspect(file: &Path, as_json: bool) -> Result<(), Failure> {
     let cassette = Cassette::read(file)?;
@@ -167,7 +168,7 @@ pub(super) fn convert(
     match target {
         None => output::raw(converted.as_bytes()),
         Some(target) => {
-            write_whole(target, converted.as_bytes()).map_err(|error| {
+            whole_file::write(target, converted.as_bytes()).map_err(|error| {
                 Failure::usage(
                     format!("`{}` can't be written: {error}", target.display()),
                     "name a file in a folder that exists and is writable",
@@ -177,16 +178,4 @@ pub(super) fn convert(
             Ok(())
         }
     }
-}
-
-/// All of it, or what was there before.
-fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    std::io::Write::write_all(&mut temporary, bytes)?;
-    temporary.persist(file)?;
-    Ok(())
 }

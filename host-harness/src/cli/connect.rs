@@ -60,13 +60,16 @@ impl Session {
 
 /// Sets up wasmtime, with compiled code kept in the user's cache folder.
 pub(super) fn engine() -> Result<Engine, Failure> {
-    let mut config = EngineConfig::default();
-    config.cache = std::env::var_os("HARNESS_CACHE")
+    let cache = std::env::var_os("HARNESS_CACHE")
         .map(PathBuf::from)
         .or_else(|| {
             let folders = etcetera::choose_base_strategy().ok()?;
             Some(folders.cache_dir().join("iga-harness"))
         });
+    let config = EngineConfig {
+        cache,
+        ..EngineConfig::default()
+    };
     Ok(Engine::new(config)?)
 }
 
@@ -119,8 +122,7 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
         simulator = Some(listening);
     }
     let credential = credential(args)?;
-    let mut budget = Budget::default();
-    budget.deadline = Duration::from_secs(args.deadline);
+    let budget = Budget::with_deadline(Duration::from_secs(args.deadline));
     let mut config = TenantConfig::new(grant)
         .credential(credential.clone())
         .network(network)
@@ -157,8 +159,7 @@ fn replay(connector: &Connector, file: &Path, args: &ConnectArgs) -> Result<Sess
     {
         grant = grant.origin(origin);
     }
-    let mut budget = Budget::default();
-    budget.deadline = Duration::from_secs(args.deadline);
+    let budget = Budget::with_deadline(Duration::from_secs(args.deadline));
     let config = TenantConfig::new(grant).budget(budget).replay(cassette)?;
     Ok(Session {
         tenant: connector.open(config)?,

@@ -182,8 +182,7 @@ pub(super) async fn describe(engine: &Engine, prepared: &Prepared) -> Result<Des
     const FUNCTION: &str = "metadata.describe";
     let policy = Policy::new(Declaration::default(), Grant::read_only());
     let tenant = TenantEgress::new(policy, &Network::default(), None, Redactor::default());
-    let mut budget = Budget::default();
-    budget.deadline = DESCRIBE_DEADLINE;
+    let budget = Budget::with_deadline(DESCRIBE_DEADLINE);
     let egress = CallEgress::new(Arc::new(tenant), FUNCTION, Source::Nothing, budget);
     let egress = Arc::new(egress);
     let setup = CallSetup {

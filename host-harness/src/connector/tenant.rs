@@ -35,7 +35,9 @@ pub struct TenantConfig {
 
 /// Somebody who wants to know about each call.
 #[derive(Clone, Default)]
-pub(super) struct Observer(Option<Arc<dyn Fn(&CallReport) + Send + Sync>>);
+pub(super) struct Observer(Option<Arc<Observe>>);
+
+type Observe = dyn Fn(&CallReport) + Send + Sync;
 
 impl Observer {
     pub(super) fn observe(&self, report: &CallReport) {

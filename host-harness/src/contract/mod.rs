@@ -18,10 +18,13 @@ pub use json::to_json;
 pub use values::InputError;
 pub(crate) use values::{object, value_to_json};
 
+#[expect(
+    clippy::allow_attributes,
+    reason = "which lints generated code runs into depends on the generator's version"
+)]
 #[allow(
     missing_docs,
     clippy::all,
-    clippy::pedantic,
     unused_qualifications,
     reason = "generated; documented in wit/"
 )]

@@ -34,6 +34,16 @@ pub struct Budget {
     pub response_total: u64,
 }
 
+impl Budget {
+    /// The default, with another deadline.
+    pub fn with_deadline(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self {

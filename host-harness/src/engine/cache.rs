@@ -4,11 +4,13 @@
 use std::{
     fs,
     hash::{Hash, Hasher},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use wasmtime::{Engine, component::Component};
+
+use crate::whole_file;
 
 /// A folder of compiled components, or none.
 #[derive(Debug)]
@@ -46,8 +48,8 @@ impl CompiledCache {
             // SAFETY: the file holds machine code that will be run, so it must
             // be what wasmtime wrote. `private_folder` has made sure that the
             // folder belongs to this user and that nobody else can write to
-            // it, files there are only put in place complete, by `store`
-            // below, and their name holds the digest of the component and
+            // it, files there are only put in place complete, by
+            // `whole_file`, and their name holds the digest of the component and
             // wasmtime's compatibility hash.
             match unsafe { Component::deserialize_file(engine, &file) } {
                 Ok(component) => return Ok(component),
@@ -60,7 +62,7 @@ impl CompiledCache {
             }
         }
         let component = Component::new(engine, bytes)?;
-        if let Err(error) = store(&file, &component.serialize()?) {
+        if let Err(error) = whole_file::write(&file, &component.serialize()?) {
             tracing::warn!(
                 target: "harness::engine",
                 file = %file.display(),
@@ -115,13 +117,5 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     fs::create_dir_all(folder)?;
-    Ok(())
-}
-
-fn store(file: &Path, code: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(code)?;
-    temporary.persist(file)?;
     Ok(())
 }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::whole_file;
+
 /// The format that this version writes and reads.
 pub const FORMAT: &str = "iga-cassette/1";
 
@@ -307,18 +309,7 @@ impl Cassette {
     /// Writes the file in one step: either all of it is there, or what was
     /// there before.
     pub fn write(&self, path: &Path) -> Result<(), CassetteError> {
-        let write = || -> io::Result<()> {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            io::Write::write_all(&mut file, self.to_text().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().map_err(|cause| CassetteError::Write {
+        whole_file::write(path, self.to_text().as_bytes()).map_err(|cause| CassetteError::Write {
             path: path.display().to_string(),
             cause,
         })

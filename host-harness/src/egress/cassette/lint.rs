@@ -169,7 +169,7 @@ pub fn lint(cassette: &Cassette, now: jiff::Timestamp) -> Vec<LintFinding> {
             }
         }
     }
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 

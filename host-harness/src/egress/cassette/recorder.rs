@@ -43,8 +43,16 @@ pub struct Recorder {
 #[derive(Debug, Default)]
 struct Tape {
     calls: Vec<RecordedCall>,
+    interactions: Vec<Taped>,
+}
+
+/// A request on the tape.
+#[derive(Debug)]
+struct Taped {
+    capability: String,
+    request: RecordedRequest,
     /// `None` while the answer is awaited.
-    interactions: Vec<(String, RecordedRequest, Option<(RecordedOutcome, Duration)>)>,
+    outcome: Option<(RecordedOutcome, Duration)>,
 }
 
 /// A request that waits for its answer on the tape.
@@ -104,8 +112,11 @@ impl Recorder {
             body: Body::from_bytes(body),
         };
         let mut tape = self.tape();
-        tape.interactions
-            .push((capability.to_owned(), request, None));
+        tape.interactions.push(Taped {
+            capability: capability.to_owned(),
+            request,
+            outcome: None,
+        });
         Pending(tape.interactions.len() - 1)
     }
 
@@ -134,7 +145,7 @@ impl Recorder {
 
     fn outcome(&self, pending: Pending, outcome: RecordedOutcome, elapsed: Duration) {
         if let Some(entry) = self.tape().interactions.get_mut(pending.0) {
-            entry.2 = Some((outcome, elapsed));
+            entry.outcome = Some((outcome, elapsed));
         }
     }
 
@@ -142,24 +153,18 @@ impl Recorder {
     /// was cut off) are left out.
     pub fn cassette(&self, by: &RecordedBy, scrubber: &Scrubber) -> Cassette {
         let tape = self.tape();
-        let answered = tape
+        let interactions = tape
             .interactions
             .iter()
-            .filter_map(|(capability, request, outcome)| {
-                let (outcome, elapsed) = outcome.clone()?;
-                Some((capability.clone(), request.clone(), outcome, elapsed))
-            });
-        let interactions = answered
+            .filter_map(|taped| Some((taped, taped.outcome.clone()?)))
             .zip(0..)
-            .map(
-                |((capability, request, outcome, elapsed), id)| Interaction {
-                    id,
-                    capability,
-                    elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-                    request,
-                    outcome,
-                },
-            )
+            .map(|((taped, (outcome, elapsed)), id)| Interaction {
+                id,
+                capability: taped.capability.clone(),
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                request: taped.request.clone(),
+                outcome,
+            })
             .collect();
         let mut cassette = Cassette {
             version: 1,
