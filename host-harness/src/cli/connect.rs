@@ -105,6 +105,12 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
         let origin: Origin = base_url.parse().map_err(|error: crate::OriginError| {
             Failure::usage(format!("--base-url: {error}"), error.hint())
         })?;
+        if settings.contains_key("base-url") {
+            return Err(Failure::usage(
+                "`--base-url` and `--setting base-url=...` are both given",
+                "`--base-url` alone sets the setting and grants the origin",
+            ));
+        }
         settings.insert("base-url".to_owned(), origin.to_string());
         grant = grant.origin(origin);
     }

@@ -468,18 +468,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn request_origin(uri: &http::Uri) -> Result<Origin, Denial> {
-    let scheme = match uri.scheme_str() {
-        Some("http") => Scheme::Http,
-        _ => Scheme::Https,
-    };
-    let host = uri.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = uri.port_u16().unwrap_or(scheme.default_port());
-    let origin = Origin::from_parts(scheme, host, port);
+    let origin = Origin::of(uri);
     // `user@host` in the authority would put text in front of the host that a
     // reader takes for the host.
     match uri.authority() {
-        Some(authority) if !authority.as_str().contains('@') && !host.is_empty() => Ok(origin),
+        Some(authority) if !authority.as_str().contains('@') && !origin.host().is_empty() => {
+            Ok(origin)
+        }
         _ => Err(Denial::Origin(origin)),
     }
 }

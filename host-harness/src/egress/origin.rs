@@ -58,8 +58,23 @@ impl OriginError {
 }
 
 impl Origin {
-    /// From the parts of a request that is about to leave. `None` where the
-    /// parts make no origin that could be granted.
+    /// Where a request that is about to leave goes. Anything but http is https:
+    /// `wasi:http` lets nothing else through.
+    pub(crate) fn of(uri: &http::Uri) -> Self {
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            _ => Scheme::Https,
+        };
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Self::from_parts(
+            scheme,
+            host,
+            uri.port_u16().unwrap_or(scheme.default_port()),
+        )
+    }
+
+    /// From its parts. The host of an IPv6 address goes without brackets.
     pub fn from_parts(scheme: Scheme, host: &str, port: u16) -> Self {
         Self {
             scheme,

@@ -27,7 +27,7 @@ use wasmtime_wasi_http::Error as WasiHttpError;
 
 use super::{
     address,
-    origin::{Origin, Scheme},
+    origin::Origin,
     policy::{Denial, Grant},
 };
 
@@ -397,14 +397,7 @@ impl tower_service::Service<Uri> for CheckedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let scheme = match uri.scheme_str() {
-            Some("http") => Scheme::Http,
-            _ => Scheme::Https,
-        };
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(scheme.default_port());
-        let origin = Origin::from_parts(scheme, host, port);
+        let origin = Origin::of(&uri);
         Box::pin(self.clone().connect(origin))
     }
 }
