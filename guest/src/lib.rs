@@ -13,7 +13,7 @@ mod pagerduty;
 mod settings;
 
 use crate::capabilities::{activity, credentials, diagnostics, directory, metadata, on_call};
-use crate::errors::{ErrorCode, Result};
+use crate::errors::Result;
 use crate::exports::iga::connector as contract;
 use crate::exports::iga::connector::activity::{ActivityPage, LastActivityReport};
 use crate::exports::iga::connector::credentials::Tenant;
@@ -26,7 +26,6 @@ use crate::exports::iga::connector::on_call::Shift;
 use crate::iga::connector::types::{Account, Error, PageRequest};
 use crate::pagerduty::client::Client;
 use crate::settings::Settings;
-use futures_util::future::LocalBoxFuture;
 
 /// The contract, as generated from `wit/`.
 mod bindings {
@@ -45,29 +44,11 @@ bindings::export!(Connector with_types_in bindings);
 /// What a fallible export returns.
 type Answer<T> = std::result::Result<T, Error>;
 
-/// Runs one call: its settings, its client, its event loop.
-fn call<T>(work: impl AsyncFnOnce(&Client) -> Result<T>) -> Answer<T> {
-    let mut outcome = None;
-    let task = async {
-        outcome = Some(match Settings::from_environment() {
-            Ok(settings) => work(&Client::new(settings)).await,
-            Err(error) => Err(error),
-        });
-    };
-    run(Box::pin(task));
-    outcome
-        .unwrap_or_else(|| {
-            Err(errors::Error::new(
-                ErrorCode::Internal,
-                "the call has no outcome",
-            ))
-        })
+/// Runs one call, with settings and a client of its own.
+fn call<T>(work: impl FnOnce(&Client) -> Result<T>) -> Answer<T> {
+    Settings::from_environment()
+        .and_then(|settings| work(&Client::new(settings)))
         .map_err(errors::Error::into_contract)
-}
-
-/// One event loop for all calls: it would otherwise be compiled once for each.
-fn run(task: LocalBoxFuture<'_, ()>) {
-    wstd::runtime::block_on(task);
 }
 
 impl contract::metadata::Guest for Connector {
@@ -84,43 +65,43 @@ impl contract::credentials::Guest for Connector {
 
 impl contract::directory::Guest for Connector {
     fn list_accounts(page: PageRequest) -> Answer<AccountPage> {
-        call(async |client| directory::list_accounts(client, &page).await)
+        call(|client| directory::list_accounts(client, &page))
     }
 
     fn get_account(id: String) -> Answer<Account> {
-        call(async |client| directory::get_account(client, &id).await)
+        call(|client| directory::get_account(client, &id))
     }
 
     fn list_resources(page: PageRequest) -> Answer<ResourcePage> {
-        call(async |client| directory::list_resources(client, &page).await)
+        call(|client| directory::list_resources(client, &page))
     }
 
     fn list_entitlements(page: PageRequest) -> Answer<EntitlementPage> {
-        call(async |client| directory::list_entitlements(client, &page).await)
+        call(|client| directory::list_entitlements(client, &page))
     }
 
     fn list_grants(page: PageRequest) -> Answer<GrantPage> {
-        call(async |client| directory::list_grants(client, &page).await)
+        call(|client| directory::list_grants(client, &page))
     }
 
     fn account_grants(id: String) -> Answer<AccountGrantsResult> {
-        call(async |client| directory::account_grants(client, &id).await)
+        call(|client| directory::account_grants(client, &id))
     }
 }
 
 impl contract::activity::Guest for Connector {
     fn get_last_activity(accounts: Vec<String>) -> Answer<LastActivityReport> {
-        call(async |client| activity::get_last_activity(client, &accounts).await)
+        call(|client| activity::get_last_activity(client, &accounts))
     }
 
     fn list_activity(since: String, page: PageRequest) -> Answer<ActivityPage> {
-        call(async |client| activity::list_activity(client, &since, &page).await)
+        call(|client| activity::list_activity(client, &since, &page))
     }
 }
 
 impl contract::on_call::Guest for Connector {
     fn who(schedules: Vec<String>, at: Option<String>) -> Answer<Vec<Shift>> {
-        call(async |client| on_call::who(client, &schedules, at.as_deref()).await)
+        call(|client| on_call::who(client, &schedules, at.as_deref()))
     }
 
     fn is_on_call(
@@ -128,12 +109,12 @@ impl contract::on_call::Guest for Connector {
         schedules: Vec<String>,
         at: Option<String>,
     ) -> Answer<Option<Shift>> {
-        call(async |client| on_call::is_on_call(client, &account, &schedules, at.as_deref()).await)
+        call(|client| on_call::is_on_call(client, &account, &schedules, at.as_deref()))
     }
 }
 
 impl contract::diagnostics::Guest for Connector {
     fn diagnose() -> Answer<Vec<Finding>> {
-        call(async |client| Ok(diagnostics::diagnose(client).await))
+        call(|client| Ok(diagnostics::diagnose(client)))
     }
 }

@@ -11,10 +11,10 @@ use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::analytics::{self, Presence};
 use crate::pagerduty::audit::{self, Record};
 use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::json::Json;
 use crate::pagerduty::references::Reference;
 use crate::pagerduty::sign_ins;
-use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts in one question: without analytics, each costs a request, and a
@@ -24,7 +24,7 @@ const MAX_ACCOUNTS: usize = 1000;
 const MAX_CURSOR: usize = 2000;
 
 /// When these accounts were last used.
-pub async fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastActivityReport> {
+pub fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastActivityReport> {
     if accounts.len() > MAX_ACCOUNTS {
         return Err(Error::invalid_input(format!(
             "{} accounts were asked for at once",
@@ -39,35 +39,38 @@ pub async fn get_last_activity(client: &Client, accounts: &[String]) -> Result<L
             asked.push(checked_id(account)?);
         }
     }
-    let (known, notice) = match presence(client, &asked).await {
-        Ok(known) => (known, None),
+    let mut notices = Vec::new();
+    let known = match presence(client, &asked) {
+        Ok(known) => known,
         Err(error) if error.is_out_of_reach() || is_unusable(&error) => {
             let what = "the time of the last sign-in is taken from weaker sources";
-            let notice = error.into_notice("analytics-not-available", what);
-            (BTreeMap::new(), Some(notice))
+            notices.push(error.into_notice("analytics-not-available", what));
+            BTreeMap::new()
         }
         Err(error) => return Err(error),
     };
-    let traces = Traces {
-        client,
-        notices: RefCell::default(),
-    };
-    traces.notices.borrow_mut().extend(notice);
-    let rows = asked.iter().map(async |account| match known.get(*account) {
-        Some(Presence {
-            last_sign_in: Some(at),
-            ..
-        }) => Ok(Some(row(account, *at, "analytics"))),
-        Some(Presence {
-            signed_up: Some(false),
-            ..
-        }) => Ok(None),
-        _ => traces.last_of(account).await,
-    });
-    let items = client.all(rows).await?.into_iter().flatten().collect();
+    let mut rows = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for account in &asked {
+        match known.get(*account) {
+            Some(Presence {
+                last_sign_in: Some(at),
+                ..
+            }) => {
+                rows.insert(*account, row(account, *at, "analytics"));
+            }
+            Some(Presence {
+                signed_up: Some(false),
+                ..
+            }) => {}
+            _ => unknown.push(*account),
+        }
+    }
+    let unknown = add_delegations(client, &unknown, &mut rows, &mut notices)?;
+    add_sessions(client, &unknown, &mut rows, &mut notices)?;
     Ok(LastActivityReport {
-        items,
-        notices: traces.notices.take(),
+        items: asked.iter().filter_map(|id| rows.remove(id)).collect(),
+        notices,
     })
 }
 
@@ -79,10 +82,14 @@ fn is_unusable(error: &Error) -> bool {
     )
 }
 
-async fn presence(client: &Client, accounts: &[&str]) -> Result<BTreeMap<String, Presence>> {
+fn presence(client: &Client, accounts: &[&str]) -> Result<BTreeMap<String, Presence>> {
+    let mut known = BTreeMap::new();
     let chunks = accounts.chunks(analytics::MAX_USERS);
-    let known = chunks.map(async |chunk| analytics::presence(client, chunk).await);
-    Ok(client.all(known).await?.into_iter().flatten().collect())
+    let requests = chunks.clone().map(analytics::request);
+    for (chunk, reply) in chunks.zip(client.send_all(requests)) {
+        known.extend(analytics::presence(client, chunk, reply?)?);
+    }
+    Ok(known)
 }
 
 fn row(account: &str, at: Timestamp, source: &str) -> LastActivity {
@@ -94,78 +101,85 @@ fn row(account: &str, at: Timestamp, source: &str) -> LastActivity {
     }
 }
 
-const DELEGATIONS_NOT_AVAILABLE: &str = "delegations-not-available";
-const SESSIONS_NOT_AVAILABLE: &str = "sessions-not-available";
-
-/// The sources behind analytics, best first.
-struct Traces<'c> {
-    client: &'c Client,
-    notices: RefCell<Vec<Notice>>,
+/// The best source behind analytics. Returns those of whom it knows nothing.
+fn add_delegations<'a>(
+    client: &Client,
+    accounts: &[&'a str],
+    rows: &mut BTreeMap<&'a str, LastActivity>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<&'a str>> {
+    let mut unknown = Vec::new();
+    let is_out_of_reach = Cell::new(false);
+    // Once it is known that nobody may ask, nobody else is asked about.
+    let requests = (accounts.iter())
+        .take_while(|_| !is_out_of_reach.get())
+        .filter_map(|account| sign_ins::delegations_request(account).ok());
+    let mut replies = client.send_all(requests);
+    for account in accounts {
+        let Some(reply) = replies.next() else {
+            unknown.push(*account);
+            continue;
+        };
+        match reply.and_then(|reply| sign_ins::last_delegation(client, account, reply)) {
+            Ok(at) => {
+                rows.extend(at.map(|at| (*account, row(account, at, "oauth-delegations"))));
+            }
+            // The account is unknown, or the feature is. The next source knows
+            // the account's fate as well.
+            Err(error) if error.code == ErrorCode::NotFound => unknown.push(*account),
+            Err(error) if error.is_out_of_reach() => {
+                unknown.push(*account);
+                if !is_out_of_reach.replace(true) {
+                    let what = "sign-ins of the web and mobile apps are not known";
+                    notices.push(error.into_notice("delegations-not-available", what));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(unknown)
 }
 
-impl Traces<'_> {
-    async fn last_of(&self, account: &str) -> Result<Option<LastActivity>> {
-        if !self.is_noted(DELEGATIONS_NOT_AVAILABLE) {
-            match sign_ins::last_delegation(self.client, account).await {
-                Ok(at) => return Ok(at.map(|at| row(account, at, "oauth-delegations"))),
-                // The account is unknown, or the feature is. The next source
-                // knows the account's fate as well.
-                Err(error) if error.code == ErrorCode::NotFound => {}
-                Err(error) if error.is_out_of_reach() => {
-                    let what = "sign-ins of the web and mobile apps are not known";
-                    self.note(error.into_notice(DELEGATIONS_NOT_AVAILABLE, what));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if self.is_noted(SESSIONS_NOT_AVAILABLE) {
-            return Ok(None);
-        }
-        match sign_ins::last_session(self.client, account).await {
-            Ok(at) => Ok(at.map(|at| row(account, at, "sessions"))),
-            Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+/// The last source.
+fn add_sessions<'a>(
+    client: &Client,
+    accounts: &[&'a str],
+    rows: &mut BTreeMap<&'a str, LastActivity>,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let is_out_of_reach = Cell::new(false);
+    let requests = (accounts.iter())
+        .take_while(|_| !is_out_of_reach.get())
+        .filter_map(|account| sign_ins::sessions_request(account).ok());
+    for (account, reply) in accounts.iter().zip(client.send_all(requests)) {
+        match reply.and_then(|reply| sign_ins::last_session(&reply)) {
+            Ok(at) => rows.extend(at.map(|at| (*account, row(account, at, "sessions")))),
+            Err(error) if error.code == ErrorCode::NotFound => {}
             Err(error) if error.is_out_of_reach() => {
-                let what = "sessions are not known";
-                self.note(error.into_notice(SESSIONS_NOT_AVAILABLE, what));
-                Ok(None)
+                if !is_out_of_reach.replace(true) {
+                    let what = "sessions are not known";
+                    notices.push(error.into_notice("sessions-not-available", what));
+                }
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
     }
-
-    fn is_noted(&self, code: &str) -> bool {
-        self.notices
-            .borrow()
-            .iter()
-            .any(|notice| notice.code == code)
-    }
-
-    /// Once: several requests in flight find out the same.
-    fn note(&self, notice: Notice) {
-        if !self.is_noted(&notice.code) {
-            self.notices.borrow_mut().push(notice);
-        }
-    }
+    Ok(())
 }
 
 /// Where a walk over the audit records goes on.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 struct At {
     /// Where the first window starts, in milliseconds since 1970. Kept, as is
     /// `until`, so that all pages of a walk cut time at the same instants.
-    #[serde(rename = "s")]
     since: i64,
     /// Where the last window ends.
-    #[serde(rename = "n")]
     until: i64,
     /// Which window, from the oldest.
-    #[serde(rename = "w", default)]
     window: u8,
     /// PagerDuty's cursor in it.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
     /// Records of that page that are done.
-    #[serde(rename = "k", default)]
     skip: u32,
 }
 
@@ -174,6 +188,26 @@ const MAX_WINDOWS: u8 = 13;
 const WINDOW_MILLIS: i64 = audit::MAX_WINDOW_DAYS * DAY * 1000;
 
 impl Cursor for At {
+    fn write(&self) -> Json {
+        Json::of([
+            ("s", Json::Number(self.since)),
+            ("n", Json::Number(self.until)),
+            ("w", u32::from(self.window).into()),
+            ("c", self.cursor.as_deref().into()),
+            ("k", self.skip.into()),
+        ])
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            since: json.number("s")?,
+            until: json.number("n")?,
+            window: u8::try_from(json.count("w").unwrap_or(0)).ok()?,
+            cursor: json.text("c"),
+            skip: json.count("k").unwrap_or(0),
+        })
+    }
+
     fn is_valid(&self) -> bool {
         self.since >= 0
             && self.since <= self.until
@@ -201,11 +235,7 @@ impl At {
 }
 
 /// What happened since then.
-pub async fn list_activity(
-    client: &Client,
-    since: &str,
-    page: &PageRequest,
-) -> Result<ActivityPage> {
+pub fn list_activity(client: &Client, since: &str, page: &PageRequest) -> Result<ActivityPage> {
     let size = page_size(client, page)?;
     let asked = Timestamp::parse(since).ok_or_else(|| {
         Error::invalid_input("`since` is not an instant").hint("for example 2026-03-19T08:00:00Z")
@@ -238,7 +268,7 @@ pub async fn list_activity(
     };
     let mut items = Vec::new();
     let next = loop {
-        match add_records(client, &mut at, size, &mut items).await {
+        match add_records(client, &mut at, size, &mut items) {
             Ok(true) => break None,
             Ok(false) if items.len() == size || client.time_is_mostly_used() => {
                 break Some(page_token::encode(Function::Activity, &at)?);
@@ -260,7 +290,7 @@ pub async fn list_activity(
 }
 
 /// Adds from one of PagerDuty's pages. Returns whether it was the last one.
-async fn add_records(
+fn add_records(
     client: &Client,
     at: &mut At,
     size: usize,
@@ -277,8 +307,9 @@ async fn add_records(
     if let Some(cursor) = &at.cursor {
         request = request.with("cursor", cursor);
     }
-    let answer = client.fetch(&request).await?;
-    let records = request.list(&answer, "records")?;
+    let reply = client.send(request)?;
+    let answer = reply.json()?;
+    let records = reply.list(&answer, "records")?;
     for record in records.iter().skip(at.skip as usize).map(Record::read) {
         if items.len() == size {
             return Ok(false);

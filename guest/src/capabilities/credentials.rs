@@ -8,8 +8,8 @@ use crate::pagerduty::licenses;
 use crate::pagerduty::users::{self, User};
 
 /// Asks PagerDuty whether the credential is good.
-pub async fn validate(client: &Client) -> Result<Tenant> {
-    let identity = identify(client).await?;
+pub fn validate(client: &Client) -> Result<Tenant> {
+    let identity = identify(client)?;
     let mut warnings = Vec::new();
     if let Some(role) = &identity.role
         && !is_admin(role)
@@ -19,7 +19,7 @@ pub async fn validate(client: &Client) -> Result<Tenant> {
              Owner: what this role does not see is missing from every list"
         ));
     }
-    match abilities::get(client).await {
+    match abilities::get(client) {
         Ok(abilities) if !abilities.has("teams") => {
             warnings.push("the plan has no teams: team memberships are left out".to_owned());
         }
@@ -32,7 +32,7 @@ pub async fn validate(client: &Client) -> Result<Tenant> {
         }
         Err(error) => return Err(error),
     }
-    match licenses::all(client).await {
+    match licenses::all(client) {
         Ok(_) => {}
         Err(error) if error.is_out_of_reach() => {
             warnings.push(format!("licences are not readable: {}", error.message));
@@ -74,8 +74,8 @@ pub struct Identity {
 
 /// Asks for the credential's user first, and where it has none for any user:
 /// an account-level key gets a 400 for the first, an app token a 403 or 404.
-pub async fn identify(client: &Client) -> Result<Identity> {
-    match users::me(client).await {
+pub fn identify(client: &Client) -> Result<Identity> {
+    match users::me(client) {
         Ok(me) => Ok(Identity {
             subdomain: subdomain(&me),
             user: Some(me.id).filter(|id| !id.is_empty()),
@@ -87,7 +87,7 @@ pub async fn identify(client: &Client) -> Result<Identity> {
                 ErrorCode::InvalidInput | ErrorCode::PermissionDenied | ErrorCode::NotFound
             ) && error.upstream_status.is_some() =>
         {
-            let (first, _) = users::first(client).await?;
+            let (first, _) = users::first(client)?;
             Ok(Identity {
                 subdomain: first.as_ref().map(subdomain).unwrap_or_default(),
                 user: None,

@@ -5,7 +5,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::diagnostics::{Finding, Verdict};
 use crate::pagerduty::client::Client;
 use crate::pagerduty::paging::{self, List, Place};
-use crate::pagerduty::teams::{self, Team};
+use crate::pagerduty::teams::{self, Member, Team};
 use crate::pagerduty::users::{self, User};
 use crate::pagerduty::{abilities, analytics, licenses, sign_ins};
 
@@ -17,12 +17,12 @@ const TEAM_SAMPLE: usize = 20;
 const FEW_REQUESTS: u32 = 96;
 
 /// Runs every check.
-pub async fn diagnose(client: &Client) -> Vec<Finding> {
-    let identity = match credentials::identify(client).await {
+pub fn diagnose(client: &Client) -> Vec<Finding> {
+    let identity = match credentials::identify(client) {
         Ok(identity) => identity,
-        Err(error) => return unreachable_tenant(client, error).await,
+        Err(error) => return unreachable_tenant(client, &error),
     };
-    let (users, sample) = users(client).await;
+    let (users, sample) = users(client);
     vec![
         finding(
             "network",
@@ -30,14 +30,14 @@ pub async fn diagnose(client: &Client) -> Vec<Finding> {
             format!("{} answers", client.settings().base_url),
         ),
         finding("authentication", Verdict::Pass, whom(&identity)),
-        account_state(client).await,
+        account_state(client),
         permissions(&identity),
         subdomain(client, &identity),
         users,
         emails(&sample),
-        teams(client).await,
-        licenses(client).await,
-        activity_source(client, &sample).await,
+        teams(client),
+        licenses(client),
+        activity_source(client, &sample),
         from_email(client, &identity),
         rate_limit(client),
     ]
@@ -88,7 +88,7 @@ impl Finding {
     }
 }
 
-async fn unreachable_tenant(client: &Client, error: Error) -> Vec<Finding> {
+fn unreachable_tenant(client: &Client, error: &Error) -> Vec<Finding> {
     let settings = client.settings();
     let mut findings = Vec::new();
     let reason = if error.upstream_status.is_some() {
@@ -99,22 +99,22 @@ async fn unreachable_tenant(client: &Client, error: Error) -> Vec<Finding> {
         ));
         "the credential was not accepted"
     } else {
-        findings.push(Finding::of_error("network", &error));
+        findings.push(Finding::of_error("network", error));
         "PagerDuty's API was not reached"
     };
     findings.push(match error.code {
         _ if error.upstream_status.is_none() => finding("authentication", Verdict::Skip, reason),
-        ErrorCode::Unauthorized => refused_credential(client, &error).await,
+        ErrorCode::Unauthorized => refused_credential(client, error),
         _ => Finding {
             verdict: Verdict::Fail,
-            ..Finding::of_error("authentication", &error)
+            ..Finding::of_error("authentication", error)
         },
     });
     findings.extend(DEPENDENT.map(|check| finding(check, Verdict::Skip, reason)));
     findings
 }
 
-async fn refused_credential(client: &Client, error: &Error) -> Finding {
+fn refused_credential(client: &Client, error: &Error) -> Finding {
     let settings = client.settings();
     let refused = finding("authentication", Verdict::Fail, &error.message);
     if settings.base_url_is_custom {
@@ -124,10 +124,10 @@ async fn refused_credential(client: &Client, error: &Error) -> Finding {
         );
     }
     let other = settings.region.other();
-    match abilities::get_from(client, other.origin()).await {
+    match abilities::get_from(client, other.origin()) {
         Ok(_) => refused.hint(format!(
             "the credential belongs to the {} service region: set region={}",
-            other.name().to_uppercase(),
+            other.name().to_ascii_uppercase(),
             other.name()
         )),
         Err(error) if error.code == ErrorCode::Unauthorized => refused.hint(format!(
@@ -154,8 +154,8 @@ fn whom(identity: &Identity) -> String {
 }
 
 /// A locked or expired account answers some requests with a refusal of its own.
-async fn account_state(client: &Client) -> Finding {
-    match abilities::get(client).await {
+fn account_state(client: &Client) -> Finding {
+    match abilities::get(client) {
         Ok(_) => finding(
             "account-state",
             Verdict::Pass,
@@ -209,9 +209,9 @@ fn subdomain(client: &Client, identity: &Identity) -> Finding {
     }
 }
 
-async fn users(client: &Client) -> (Finding, Vec<User>) {
+fn users(client: &Client) -> (Finding, Vec<User>) {
     let list = List::all(users::PATH);
-    let stretch = match paging::read::<User>(client, &list, &Place::default(), SAMPLE).await {
+    let stretch = match paging::read::<User>(client, &list, &Place::default(), SAMPLE) {
         Ok(stretch) => stretch,
         Err(error) => {
             let failed = Finding {
@@ -264,10 +264,10 @@ fn emails(sample: &[User]) -> Finding {
     }
 }
 
-async fn teams(client: &Client) -> Finding {
+fn teams(client: &Client) -> Finding {
     let check = "teams-appearing";
     let list = List::all(teams::PATH);
-    let stretch = match paging::read::<Team>(client, &list, &Place::default(), SAMPLE).await {
+    let stretch = match paging::read::<Team>(client, &list, &Place::default(), SAMPLE) {
         Ok(stretch) => stretch,
         Err(error) => return Finding::of_error(check, &error),
     };
@@ -285,15 +285,10 @@ async fn teams(client: &Client) -> Finding {
         |total| total.to_string(),
     );
     let sample: Vec<&Team> = teams.iter().take(TEAM_SAMPLE).collect();
-    let counts = sample.iter().map(async |team| {
-        let members = teams::members(client, &team.id, &Place::default(), 1).await?;
-        Ok(members.rows.len())
-    });
-    let counts = match client.all(counts).await {
-        Ok(counts) => counts,
+    let empty = match count_empty(client, &sample) {
+        Ok(empty) => empty,
         Err(error) => return Finding::of_error(check, &error),
     };
-    let empty = counts.iter().filter(|count| **count == 0).count();
     let summary = format!(
         "{total} teams; of the first {}, {empty} have no members",
         sample.len()
@@ -305,15 +300,29 @@ async fn teams(client: &Client) -> Finding {
     }
 }
 
-async fn licenses(client: &Client) -> Finding {
+fn count_empty(client: &Client, teams: &[&Team]) -> Result<usize> {
+    let paths = teams.iter().map(|team| teams::members_path(&team.id));
+    let paths: Vec<String> = paths.collect::<Result<_>>()?;
+    let lists: Vec<List<'_>> = paths.iter().map(|path| List::all(path)).collect();
+    let requests = (lists.iter()).filter_map(|list| paging::first_request(list, 0, 1));
+    let mut empty = 0;
+    for (list, reply) in lists.iter().zip(client.send_all(requests)) {
+        let place = Place::default();
+        let members = paging::read_after::<Member>(client, list, &place, 1, Some(reply))?;
+        empty += usize::from(members.rows.is_empty());
+    }
+    Ok(empty)
+}
+
+fn licenses(client: &Client) -> Finding {
     let check = "licenses";
-    let kinds = match licenses::all(client).await {
+    let kinds = match licenses::all(client) {
         Ok(licenses) => licenses.len(),
         Err(error) => return Finding::of_error(check, &error),
     };
     let list = List::all(licenses::ALLOCATIONS_PATH);
     let place = Place::default();
-    match paging::read::<licenses::Allocation>(client, &list, &place, 1).await {
+    match paging::read::<licenses::Allocation>(client, &list, &place, 1) {
         Ok(stretch) => {
             let taken = stretch
                 .total
@@ -328,12 +337,15 @@ async fn licenses(client: &Client) -> Finding {
     }
 }
 
-async fn activity_source(client: &Client, sample: &[User]) -> Finding {
+fn activity_source(client: &Client, sample: &[User]) -> Finding {
     let check = "activity-source";
     let Some(user) = sample.iter().find(|user| !user.id.is_empty()) else {
         return finding(check, Verdict::Skip, "no user is visible");
     };
-    let refusal = match analytics::presence(client, &[&user.id]).await {
+    let analytics = client
+        .send(analytics::request(&[&user.id]))
+        .and_then(|reply| analytics::presence(client, &[&user.id], reply));
+    let refusal = match analytics {
         Ok(_) => {
             return finding(
                 check,
@@ -343,10 +355,14 @@ async fn activity_source(client: &Client, sample: &[User]) -> Finding {
         }
         Err(error) => error,
     };
-    let fallback: Result<&str> = match sign_ins::last_delegation(client, &user.id).await {
+    let delegations = sign_ins::delegations_request(&user.id)
+        .and_then(|request| client.send(request))
+        .and_then(|reply| sign_ins::last_delegation(client, &user.id, reply));
+    let fallback = match delegations {
         Ok(_) => Ok("OAuth delegations"),
-        Err(_) => sign_ins::last_session(client, &user.id)
-            .await
+        Err(_) => sign_ins::sessions_request(&user.id)
+            .and_then(|request| client.send(request))
+            .and_then(|reply| sign_ins::last_session(&reply))
             .map(|_| "active sessions"),
     };
     match fallback {

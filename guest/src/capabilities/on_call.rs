@@ -3,12 +3,12 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::on_call::Shift;
 use crate::instants::{DAY, Timestamp};
-use crate::pagerduty::client::{Client, checked_id};
+use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::oncalls::{self, OnCall};
 use crate::pagerduty::paging::{self, List};
-use crate::pagerduty::schedules::{self, Turn};
-use crate::pagerduty::schedules_v3;
-use std::collections::BTreeSet;
+use crate::pagerduty::references::unique;
+use crate::pagerduty::schedules::{self, Schedule, Turn};
+use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 
 /// PagerDuty looks no further ahead.
 const MAX_DAYS_AHEAD: i64 = 90;
@@ -16,32 +16,31 @@ const MAX_DAYS_AHEAD: i64 = 90;
 const MAX_SCHEDULES: usize = 100;
 
 /// Who is on call?
-pub async fn who(client: &Client, schedules: &[String], at: Option<&str>) -> Result<Vec<Shift>> {
+pub fn who(client: &Client, schedules: &[String], at: Option<&str>) -> Result<Vec<Shift>> {
     let question = Question::new(client, None, schedules, at)?;
-    let mut shifts = question.by_policies().await?;
-    let answered: BTreeSet<&str> = shifts
+    let mut shifts = question.by_policies()?;
+    let answered: Vec<&str> = shifts
         .iter()
         .filter_map(|s| s.schedule.as_deref())
         .collect();
     let unanswered: Vec<&str> = (question.schedules.iter().copied())
         .filter(|schedule| !answered.contains(schedule))
         .collect();
-    shifts.extend(question.by_schedules(&unanswered).await?);
+    shifts.extend(question.by_schedules(&unanswered)?);
     Ok(in_order(shifts))
 }
 
 /// Is this account on call?
-pub async fn is_on_call(
+pub fn is_on_call(
     client: &Client,
     account: &str,
     schedules: &[String],
     at: Option<&str>,
 ) -> Result<Option<Shift>> {
     let question = Question::new(client, Some(checked_id(account)?), schedules, at)?;
-    let mut shifts = question.by_policies().await?;
+    let mut shifts = question.by_policies()?;
     if shifts.is_empty() {
-        let schedules: Vec<&str> = question.schedules.iter().copied().collect();
-        shifts = question.by_schedules(&schedules).await?;
+        shifts = question.by_schedules(&question.schedules)?;
     }
     Ok(in_order(shifts).into_iter().next())
 }
@@ -49,7 +48,8 @@ pub async fn is_on_call(
 struct Question<'a> {
     client: &'a Client,
     account: Option<&'a str>,
-    schedules: BTreeSet<&'a str>,
+    /// In order, each once.
+    schedules: Vec<&'a str>,
     /// None for now.
     at: Option<Timestamp>,
 }
@@ -74,39 +74,41 @@ impl<'a> Question<'a> {
             ))
             .hint("PagerDuty does not know further ahead who is on call"));
         }
+        let ids = schedules.iter().map(|id| checked_id(id));
+        let ids: Vec<&str> = ids.collect::<Result<_>>()?;
         Ok(Self {
             client,
             account,
-            schedules: schedules
-                .iter()
-                .map(|id| checked_id(id))
-                .collect::<Result<_>>()?,
+            schedules: unique(ids.into_iter()),
             at,
         })
     }
 
     /// Those that an escalation policy leads to.
-    async fn by_policies(&self) -> Result<Vec<Shift>> {
+    fn by_policies(&self) -> Result<Vec<Shift>> {
         let range = self.at.map(|at| (at.to_rfc3339(), at.plus(1).to_rfc3339()));
-        let schedules: Vec<&str> = self.schedules.iter().copied().collect();
-        let chunks: Vec<&[&str]> = match schedules.as_slice() {
+        let chunks: Vec<&[&str]> = match self.schedules.as_slice() {
             [] => vec![&[]],
             schedules => schedules.chunks(MAX_SCHEDULES).collect(),
         };
-        let rows = chunks.into_iter().map(async |schedules| {
-            let mut list = List::all(oncalls::PATH);
-            if let Some((since, until)) = &range {
-                list = list.with("since", since).with("until", until);
-            }
-            if let Some(account) = self.account {
-                list = list.with("user_ids[]", account);
-            }
-            for schedule in schedules {
-                list = list.with("schedule_ids[]", schedule);
-            }
-            paging::read_all::<OnCall>(self.client, &list).await
-        });
-        let rows: Vec<Vec<OnCall>> = self.client.all(rows).await?;
+        let lists: Vec<List<'_>> = chunks
+            .into_iter()
+            .map(|schedules| {
+                let mut list = List::all(oncalls::PATH);
+                if let Some((since, until)) = &range {
+                    list = list.with("since", since).with("until", until);
+                }
+                if let Some(account) = self.account {
+                    list = list.with("user_ids[]", account);
+                }
+                for schedule in schedules {
+                    list = list.with("schedule_ids[]", schedule);
+                }
+                list
+            })
+            .collect();
+        let rows: Vec<Vec<OnCall>> =
+            paging::read_each(self.client, &lists).collect::<Result<_>>()?;
         let at = self.at.unwrap_or(self.client.now());
         let shifts = rows.iter().flatten().filter_map(|row| {
             // For now PagerDuty's clock counts, not this one.
@@ -122,38 +124,50 @@ impl<'a> Question<'a> {
     }
 
     /// Those on schedules that no escalation policy uses.
-    async fn by_schedules(&self, schedules: &[&str]) -> Result<Vec<Shift>> {
+    fn by_schedules(&self, schedules: &[&str]) -> Result<Vec<Shift>> {
         let at = self.at.unwrap_or(self.client.now());
-        let shifts = schedules.iter().map(async |schedule| {
-            let turns = self.turns(schedule, at).await?.into_iter();
-            Ok(turns.map(|turn| shift(turn, Some(schedule))).collect())
-        });
-        let shifts: Vec<Vec<Shift>> = self.client.all(shifts).await?;
-        let shifts = shifts.into_iter().flatten();
-        Ok(shifts.filter(|shift| self.concerns(shift)).collect())
-    }
-
-    async fn turns(&self, schedule: &str, at: Timestamp) -> Result<Vec<Turn>> {
-        match schedules::on_call(self.client, schedule, at).await {
-            // A 404, or a 400 as the other way round: perhaps a v3 schedule.
-            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) => {}
-            outcome => return outcome,
-        }
-        match schedules_v3::on_call(self.client, schedule, at).await {
-            Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput) => {
-                let unknown = format!("there is no schedule `{schedule}`");
-                Err(error.reworded(Error::new(ErrorCode::NotFound, unknown)))
+        let ask = |schedule: &&str| schedules::on_call_request(schedule, at);
+        let requests: Vec<Request> = schedules.iter().map(ask).collect::<Result<_>>()?;
+        let mut shifts = Vec::new();
+        let mut unknown = Vec::new();
+        for (schedule, reply) in schedules.iter().zip(self.client.send_all(requests)) {
+            match reply.and_then(|reply| reply.one::<Schedule>()) {
+                Ok(found) => add_turns(&mut shifts, schedule, found.on_call(at)),
+                Err(error) if is_unknown(&error) => unknown.push(*schedule),
+                Err(error) => return Err(error),
             }
-            outcome => outcome,
         }
+        let ask = |schedule: &&str| schedules_v3::on_call_request(schedule, at);
+        let requests: Vec<Request> = unknown.iter().map(ask).collect::<Result<_>>()?;
+        for (schedule, reply) in unknown.iter().zip(self.client.send_all(requests)) {
+            match reply.and_then(|reply| reply.one::<ScheduleV3>()) {
+                Ok(found) => add_turns(&mut shifts, schedule, found.on_call(at)),
+                Err(error) if is_unknown(&error) => {
+                    let unknown = format!("there is no schedule `{schedule}`");
+                    return Err(error.reworded(Error::new(ErrorCode::NotFound, unknown)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        shifts.retain(|shift| self.concerns(shift));
+        Ok(shifts)
     }
 
     /// PagerDuty filters as well; a pre-approval does not rest on it.
     fn concerns(&self, shift: &Shift) -> bool {
         self.account.is_none_or(|account| account == shift.account)
             && (self.schedules.is_empty()
-                || (shift.schedule.as_deref()).is_some_and(|id| self.schedules.contains(id)))
+                || (shift.schedule.as_deref()).is_some_and(|id| self.schedules.contains(&id)))
     }
+}
+
+/// A 404, or a 400 where it is a schedule of the other kind.
+fn is_unknown(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput)
+}
+
+fn add_turns(shifts: &mut Vec<Shift>, schedule: &str, turns: Vec<Turn>) {
+    shifts.extend(turns.into_iter().map(|turn| shift(turn, Some(schedule))));
 }
 
 fn shift(turn: Turn, schedule: Option<&str>) -> Shift {
@@ -179,7 +193,7 @@ fn in_order(mut shifts: Vec<Shift>) -> Vec<Shift> {
             s.end.clone(),
         )
     };
-    shifts.sort_by_cached_key(key);
+    shifts.sort_unstable_by_key(key);
     shifts.dedup_by(|a, b| key(a) == key(b));
     shifts
 }

@@ -15,14 +15,20 @@ impl Abilities {
 }
 
 /// The abilities of the tenant.
-pub async fn get(client: &Client) -> Result<Abilities> {
-    get_from(client, &client.settings().base_url).await
+pub fn get(client: &Client) -> Result<Abilities> {
+    fetch(client, Request::get(PATH))
 }
 
 /// The same, asked of another place than the settings say.
-pub async fn get_from(client: &Client, base_url: &str) -> Result<Abilities> {
-    let request = Request::get("/abilities");
-    let answer = client.fetch_from(base_url, &request).await?;
-    request.list(&answer, "abilities")?;
+pub fn get_from(client: &Client, base_url: &'static str) -> Result<Abilities> {
+    fetch(client, Request::get(PATH).to(base_url))
+}
+
+const PATH: &str = "/abilities";
+
+fn fetch(client: &Client, request: Request) -> Result<Abilities> {
+    let reply = client.send(request)?;
+    let answer = reply.json()?;
+    reply.list(&answer, "abilities")?;
     Ok(Abilities(answer.texts("abilities")))
 }

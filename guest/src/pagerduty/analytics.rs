@@ -1,10 +1,10 @@
 //! Analytics: the only place that knows when a user signed in last. Its data
 //! are up to a day old.
 
-use crate::errors::{Error, ErrorCode, Result};
+use crate::errors::{Error, Result};
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Request};
-use serde::Serialize;
+use crate::pagerduty::client::{Client, Reply, Request};
+use crate::pagerduty::json::Json;
 use std::collections::BTreeMap;
 
 /// A POST that looks: the filters are in the body.
@@ -26,42 +26,28 @@ pub struct Presence {
     pub signed_up: Option<bool>,
 }
 
-#[derive(Serialize)]
-struct Question<'a> {
-    filters: Filters<'a>,
-    time_zone: &'static str,
-    limit: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    starting_after: Option<&'a str>,
+/// Asks for what analytics knows of these users, at most `MAX_USERS`.
+pub fn request(users: &[&str]) -> Request {
+    request_after(users, None)
 }
 
-#[derive(Serialize)]
-struct Filters<'a> {
-    user_ids: &'a [&'a str],
-}
-
-/// What analytics knows of these users, at most `MAX_USERS`.
-pub async fn presence(client: &Client, users: &[&str]) -> Result<BTreeMap<String, Presence>> {
+/// What analytics knows of them. Fetches further pages.
+pub fn presence(
+    client: &Client,
+    users: &[&str],
+    mut reply: Reply,
+) -> Result<BTreeMap<String, Presence>> {
     let mut known: BTreeMap<String, Presence> = BTreeMap::new();
     let mut after: Option<String> = None;
-    for _ in 0..MAX_PAGES {
-        let question = Question {
-            filters: Filters { user_ids: users },
-            time_zone: "Etc/UTC",
-            limit: LIMIT,
-            starting_after: after.as_deref(),
-        };
-        let body = serde_json::to_vec(&question)
-            .map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))?;
-        let request = Request::search(PATH, body);
-        let answer = client.fetch(&request).await?;
+    for page in 1..=MAX_PAGES {
+        let answer = reply.json()?;
         // The times carry no zone: they are in the answer's.
         if !matches!(answer.text("time_zone").as_deref(), Some("UTC" | "Etc/UTC")) {
             return Err(Error::invalid_response(
                 "PagerDuty's analytics do not say that their times are in UTC",
             ));
         }
-        for row in request.list(&answer, "data")? {
+        for row in reply.list(&answer, "data")? {
             // A user has a row for each team.
             let presence = known.entry(row.id()).or_default();
             let at = row.text("last_sign_in_at");
@@ -71,10 +57,26 @@ pub async fn presence(client: &Client, users: &[&str]) -> Result<BTreeMap<String
         }
         match answer.text("last") {
             Some(last) if answer.flag("more") == Some(true) && after.as_ref() != Some(&last) => {
+                if page < MAX_PAGES {
+                    reply = client.send(request_after(users, Some(&last)))?;
+                }
                 after = Some(last);
             }
             _ => return Ok(known),
         }
     }
     Err(Error::invalid_response("PagerDuty's analytics do not end"))
+}
+
+fn request_after(users: &[&str], after: Option<&str>) -> Request {
+    let users = users.iter().map(|user| Json::from(*user)).collect();
+    let question = Json::of([
+        ("filters", Json::of([("user_ids", Json::List(users))])),
+        ("time_zone", "Etc/UTC".into()),
+        ("limit", LIMIT.into()),
+        ("starting_after", after.into()),
+    ]);
+    let mut body = String::new();
+    question.write(&mut body);
+    Request::search(PATH, body.into_bytes())
 }

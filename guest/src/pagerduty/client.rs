@@ -1,6 +1,8 @@
 //! Requests to PagerDuty: one `Client` per call of the connector.
 //!
-//! It keeps the call's promises: a window of requests in flight, a pause that
+//! Whoever asks for an answer waits for it, and meanwhile all requests under
+//! way go on: those of a batch, and those of the batches around it. The client
+//! keeps the call's promises: a window of requests in flight, a pause that
 //! all requests share once PagerDuty asks for one, the deadline, and the caps
 //! on what an answer may hold. The credential is none of its business: the host
 //! adds it after the request has left the component.
@@ -10,17 +12,12 @@ use crate::instants::Timestamp;
 use crate::pagerduty::errors;
 use crate::pagerduty::json::{Json, Page, Row};
 use crate::pagerduty::retry::Attempts;
-use crate::pagerduty::transport::{self, Kept};
+use crate::pagerduty::transport::{self, Answer, Exchange, Kept, Outgoing};
 use crate::settings::Settings;
-use futures_util::StreamExt;
-use futures_util::future::{Either, LocalBoxFuture, select};
-use futures_util::stream::{self, Buffered};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
-use std::pin::pin;
-use std::task::{Poll, Waker};
-use std::time::Duration;
-use wstd::time::{Instant, Timer};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
 /// What stays of the deadline for handing the answer over.
 const RESERVE: Duration = Duration::from_millis(250);
@@ -31,6 +28,8 @@ const MOSTLY_USED: u32 = 70;
 /// its own: what is safe to repeat must not depend on an argument.
 pub struct Request {
     method: &'static str,
+    /// None for the one in the settings.
+    base_url: Option<&'static str>,
     path: String,
     query: String,
     body: Option<Vec<u8>>,
@@ -41,6 +40,7 @@ impl Request {
     pub fn get(path: impl Into<String>) -> Self {
         Self {
             method: "GET",
+            base_url: None,
             path: path.into(),
             query: String::new(),
             body: None,
@@ -56,6 +56,12 @@ impl Request {
         }
     }
 
+    /// To another place than the settings say.
+    pub fn to(mut self, base_url: &'static str) -> Self {
+        self.base_url = Some(base_url);
+        self
+    }
+
     /// With that query parameter.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.query
@@ -64,21 +70,6 @@ impl Request {
         self.query.push('=');
         percent_encode(&mut self.query, value);
         self
-    }
-
-    /// Reads an answer to this request.
-    pub fn read(&self, answer: &[u8]) -> Result<Json> {
-        Json::parse(answer).map_err(|error| self.unreadable(&error.to_string()))
-    }
-
-    /// Reads a list in an answer to this request.
-    pub fn page<T: Row>(&self, answer: &Json) -> Result<Page<T>> {
-        Page::read(answer).ok_or_else(|| self.without(T::MANY))
-    }
-
-    /// The same, for lists that go by cursor.
-    pub fn list<'j>(&self, answer: &'j Json, name: &str) -> Result<&'j [Json]> {
-        answer.list(name).ok_or_else(|| self.without(name))
     }
 
     fn without(&self, name: &str) -> Error {
@@ -95,9 +86,38 @@ impl Request {
     }
 }
 
-/// Results of futures, in the futures' order.
-pub type InWindow<'f, T> =
-    Buffered<stream::Iter<std::vec::IntoIter<LocalBoxFuture<'f, Result<T>>>>>;
+/// What came back, and what it answers.
+pub struct Reply {
+    request: Rc<Request>,
+    body: Kept,
+}
+
+impl Reply {
+    /// Reads it.
+    pub fn json(&self) -> Result<Json> {
+        let json = Json::parse(self.body.bytes());
+        json.map_err(|error| self.request.unreadable(&error.to_string()))
+    }
+
+    /// Reads one object.
+    pub fn one<T: Row>(&self) -> Result<T> {
+        let json = self.json()?;
+        let object = json.object(T::ONE);
+        object
+            .map(T::read)
+            .ok_or_else(|| self.request.without(T::ONE))
+    }
+
+    /// Reads a list.
+    pub fn page<T: Row>(&self) -> Result<Page<T>> {
+        Page::read(&self.json()?).ok_or_else(|| self.request.without(T::MANY))
+    }
+
+    /// The same, for lists that go by cursor.
+    pub fn list<'j>(&self, json: &'j Json, name: &str) -> Result<&'j [Json]> {
+        json.list(name).ok_or_else(|| self.request.without(name))
+    }
+}
 
 /// What PagerDuty says about its rate limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,13 +153,29 @@ pub struct Client {
     settings: Settings,
     now: Timestamp,
     started: Instant,
-    free: Cell<usize>,
-    waiting: RefCell<Vec<Waker>>,
+    /// Oldest first. Whoever waits for one holds it; it is given up with them.
+    flights: RefCell<Vec<Weak<RefCell<Flight>>>>,
     /// Counted from `started`: no request leaves before.
     not_before: Cell<Duration>,
-    held: Cell<usize>,
+    held: Rc<Cell<usize>>,
     rate_limit: Cell<RateLimit>,
     has_answer: Cell<bool>,
+}
+
+/// A request until it is answered.
+struct Flight {
+    request: Rc<Request>,
+    attempts: Attempts,
+    state: State,
+}
+
+enum State {
+    /// Not on its way, and not before that time.
+    Waiting(Duration),
+    Going(Exchange),
+    Done(Result<Kept>),
+    /// Handed over.
+    Gone,
 }
 
 impl Client {
@@ -149,13 +185,12 @@ impl Client {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Self {
-            free: Cell::new(settings.concurrency),
             settings,
             now: Timestamp::from_unix(now.as_secs(), now.subsec_nanos()),
             started: Instant::now(),
-            waiting: RefCell::default(),
+            flights: RefCell::default(),
             not_before: Cell::default(),
-            held: Cell::default(),
+            held: Rc::default(),
             rate_limit: Cell::default(),
             has_answer: Cell::default(),
         }
@@ -182,112 +217,119 @@ impl Client {
         self.has_answer.get() && self.elapsed() * 100 > self.settings.deadline * MOSTLY_USED
     }
 
-    /// Sends a request, again if need be, and reads the answer.
-    pub async fn fetch(&self, request: &Request) -> Result<Json> {
-        self.fetch_from(&self.settings.base_url, request).await
-    }
-
-    /// The same, from another place than the settings say.
-    pub async fn fetch_from(&self, base_url: &str, request: &Request) -> Result<Json> {
-        request.read(self.send(base_url, request).await?.bytes())
+    /// Sends a request, again if need be, and waits for the answer.
+    pub fn send(&self, request: Request) -> Result<Reply> {
+        self.wait_for(&self.launch(request))
     }
 
     /// Fetches one object.
-    pub async fn fetch_one<T: Row>(&self, request: &Request) -> Result<T> {
-        let answer = self.fetch(request).await?;
-        let object = answer.object(T::ONE);
-        object.map(T::read).ok_or_else(|| request.without(T::ONE))
+    pub fn fetch_one<T: Row>(&self, request: Request) -> Result<T> {
+        self.send(request)?.one()
     }
 
     /// Fetches a list.
-    pub async fn fetch_page<T: Row>(&self, request: &Request) -> Result<Page<T>> {
-        request.page(&self.fetch(request).await?)
+    pub fn fetch_page<T: Row>(&self, request: Request) -> Result<Page<T>> {
+        self.send(request)?.page()
     }
 
-    /// The answer as it came; `Request::read` reads it.
-    pub async fn fetch_bytes(&self, request: &Request) -> Result<Kept<'_>> {
-        self.send(&self.settings.base_url, request).await
+    /// Sends requests, as many at once as the window has places. The answers
+    /// come in the requests' order. A request is made no earlier than it may
+    /// leave, so that it can depend on earlier answers.
+    pub fn send_all<'r>(&'r self, requests: impl IntoIterator<Item = Request> + 'r) -> Batch<'r> {
+        Batch {
+            client: self,
+            requests: Box::new(requests.into_iter()),
+            ahead: Vec::new(),
+        }
     }
 
-    /// Boxed, as is whatever many callers await: a future is otherwise copied
-    /// into the code of each of them.
-    fn send<'c: 'r, 'r>(
-        &'c self,
-        base_url: &'r str,
-        request: &'r Request,
-    ) -> LocalBoxFuture<'r, Result<Kept<'c>>> {
-        Box::pin(async move {
-            let mut attempts = Attempts::default();
-            loop {
-                let error = match self.attempt(base_url, request).await {
-                    Ok(body) => return Ok(body),
-                    Err(error) => error,
-                };
-                let Some(wait) = attempts.wait_after(&error, transport::random()) else {
-                    return Err(error);
-                };
-                let until = self.elapsed() + wait;
-                if !self.has_time_for(wait) {
-                    let late = out_of_time(Some(wait)).hint(&error.message);
-                    return Err(error.reworded(late));
+    fn launch(&self, request: Request) -> Rc<RefCell<Flight>> {
+        let flight = Rc::new(RefCell::new(Flight {
+            request: Rc::new(request),
+            attempts: Attempts::default(),
+            state: State::Waiting(Duration::ZERO),
+        }));
+        self.flights.borrow_mut().push(Rc::downgrade(&flight));
+        flight
+    }
+
+    fn wait_for(&self, flight: &RefCell<Flight>) -> Result<Reply> {
+        loop {
+            self.advance();
+            let state = std::mem::replace(&mut flight.borrow_mut().state, State::Gone);
+            if let State::Done(outcome) = state {
+                let request = flight.borrow().request.clone();
+                return outcome.map(|body| Reply { request, body });
+            }
+            flight.borrow_mut().state = state;
+            self.sleep();
+        }
+    }
+
+    /// Lets all requests go as far as they can.
+    fn advance(&self) {
+        let flights = self.under_way();
+        let mut going = count_going(&flights);
+        for flight in &flights {
+            let flight = &mut *flight.borrow_mut();
+            if let State::Waiting(from) = flight.state {
+                // A place is for a request in flight, not for one that waits.
+                if going >= self.settings.concurrency || !self.may_leave(flight, from) {
+                    continue;
                 }
-                if error.code == ErrorCode::RateLimited {
-                    self.not_before.set(self.not_before.get().max(until));
-                } else {
-                    Timer::after(wait.into()).wait().await;
+                match self.start(&flight.request) {
+                    Ok(exchange) => {
+                        going += 1;
+                        flight.state = State::Going(exchange);
+                    }
+                    Err(error) => self.settle(flight, error),
                 }
             }
+            if let State::Going(exchange) = &mut flight.state {
+                let outcome = match exchange.advance() {
+                    Ok(Some(answer)) => self.judge(exchange.what(), answer),
+                    Ok(None) if self.time_left().is_none() => Err(out_of_time(None)),
+                    Ok(None) => continue,
+                    Err(error) => Err(error),
+                };
+                going -= 1;
+                match outcome {
+                    Ok(body) => flight.state = State::Done(Ok(body)),
+                    Err(error) => self.settle(flight, error),
+                }
+            }
+        }
+    }
+
+    /// Whether its time has come. One whose time comes too late is done.
+    fn may_leave(&self, flight: &mut Flight, from: Duration) -> bool {
+        let now = self.elapsed();
+        if from > now {
+            return false;
+        }
+        let pause = self.not_before.get().saturating_sub(now);
+        if !pause.is_zero() && !self.has_time_for(pause) {
+            flight.state = State::Done(Err(out_of_time(Some(pause))));
+        }
+        pause.is_zero()
+    }
+
+    fn start(&self, request: &Request) -> Result<Exchange> {
+        let Some(timeout) = self.time_left() else {
+            return Err(out_of_time(None));
+        };
+        Exchange::start(&Outgoing {
+            method: request.method,
+            base_url: request.base_url.unwrap_or(&self.settings.base_url),
+            path: &request.path,
+            query: &request.query,
+            body: request.body.as_deref(),
+            timeout,
+            held: &self.held,
         })
     }
 
-    /// Runs futures, as many at once as the window has places. Their results
-    /// come in their order.
-    pub fn in_window<'f, T: 'f, F>(&self, futures: impl IntoIterator<Item = F>) -> InWindow<'f, T>
-    where
-        F: Future<Output = Result<T>> + 'f,
-    {
-        let futures: Vec<LocalBoxFuture<'f, Result<T>>> = futures
-            .into_iter()
-            .map(|future| -> LocalBoxFuture<'f, Result<T>> { Box::pin(future) })
-            .collect();
-        stream::iter(futures).buffered(self.settings.concurrency)
-    }
-
-    /// All results of several futures, or the first error.
-    pub async fn all<'f, T: 'f, F>(&self, futures: impl IntoIterator<Item = F>) -> Result<Vec<T>>
-    where
-        F: Future<Output = Result<T>> + 'f,
-    {
-        let mut results = self.in_window(futures);
-        let mut all = Vec::new();
-        while let Some(result) = results.next().await {
-            all.push(result?);
-        }
-        Ok(all)
-    }
-
-    async fn attempt(&self, base_url: &str, request: &Request) -> Result<Kept<'_>> {
-        let _place = self.place_in_window().await?;
-        let Some(left) = self.time_left() else {
-            return Err(out_of_time(None));
-        };
-        let outgoing = transport::Outgoing {
-            method: request.method,
-            base_url,
-            path_and_query: format!("{}{}", request.path, request.query),
-            what: format!("{} {}", request.method, request.path),
-            body: request.body.as_deref(),
-            timeout: left,
-            held: &self.held,
-        };
-        let answer = {
-            let work = pin!(outgoing.send());
-            let alarm = Timer::after(left.into());
-            match select(work, pin!(alarm.wait())).await {
-                Either::Left((answer, _)) => answer?,
-                Either::Right(_) => return Err(out_of_time(None)),
-            }
-        };
+    fn judge(&self, what: &str, answer: Answer) -> Result<Kept> {
         self.has_answer.set(true);
         if answer.rate_limit.limit.is_some() || answer.rate_limit.remaining.is_some() {
             self.rate_limit.set(answer.rate_limit);
@@ -296,52 +338,63 @@ impl Client {
             return Ok(answer.body);
         }
         Err(errors::from_reply(
-            &outgoing.what,
+            what,
             answer.status,
             answer.rate_limit.reset,
             answer.body.bytes(),
         ))
     }
 
-    /// Waits for a place in the window that is not before `not_before`.
-    async fn place_in_window(&self) -> Result<Place<'_>> {
-        loop {
-            let place = self.place().await;
-            let now = self.elapsed();
-            let Some(pause) = self
-                .not_before
-                .get()
-                .checked_sub(now)
-                .filter(|p| !p.is_zero())
-            else {
-                return Ok(place);
-            };
-            // A place is for a request in flight, not for one that waits.
-            drop(place);
-            if !self.has_time_for(pause) {
-                return Err(out_of_time(Some(pause)));
-            }
-            Timer::after(pause.into()).wait().await;
-        }
+    /// After a failure: the request waits for another attempt, or is done.
+    fn settle(&self, flight: &mut Flight, error: Error) {
+        let Some(wait) = flight.attempts.wait_after(&error, transport::random()) else {
+            flight.state = State::Done(Err(error));
+            return;
+        };
+        let until = self.elapsed() + wait;
+        flight.state = if !self.has_time_for(wait) {
+            let late = out_of_time(Some(wait)).hint(&error.message);
+            State::Done(Err(error.reworded(late)))
+        } else if error.code == ErrorCode::RateLimited {
+            // Not only this one: the others would be refused as well.
+            self.not_before.set(self.not_before.get().max(until));
+            State::Waiting(Duration::ZERO)
+        } else {
+            State::Waiting(until)
+        };
     }
 
-    async fn place(&self) -> Place<'_> {
-        std::future::poll_fn(|context| match self.free.get().checked_sub(1) {
-            Some(rest) => {
-                self.free.set(rest);
-                Poll::Ready(())
+    /// Waits until a request can go on.
+    fn sleep(&self) {
+        let flights = self.under_way();
+        let now = self.elapsed();
+        let has_place = count_going(&flights) < self.settings.concurrency;
+        let mut longest = self.time_left().unwrap_or_default();
+        for flight in &flights {
+            if let State::Waiting(from) = flight.borrow().state
+                && has_place
+            {
+                let from = from.max(self.not_before.get());
+                longest = longest.min(from.saturating_sub(now));
             }
-            None => {
-                self.waiting.borrow_mut().push(context.waker().clone());
-                Poll::Pending
-            }
-        })
-        .await;
-        Place(self)
+        }
+        let flights: Vec<_> = flights.iter().map(|flight| flight.borrow()).collect();
+        let going = flights.iter().filter_map(|flight| match &flight.state {
+            State::Going(exchange) => Some(exchange),
+            _ => None,
+        });
+        transport::wait(going, longest);
+    }
+
+    /// The requests that somebody still waits for.
+    fn under_way(&self) -> Vec<Rc<RefCell<Flight>>> {
+        let mut flights = self.flights.borrow_mut();
+        flights.retain(|flight| flight.strong_count() > 0);
+        flights.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn elapsed(&self) -> Duration {
-        self.started.elapsed().into()
+        self.started.elapsed()
     }
 
     /// None when it is too late for a request.
@@ -357,17 +410,34 @@ impl Client {
     }
 }
 
-/// A place in the window; free again when dropped.
-struct Place<'c>(&'c Client);
+fn count_going(flights: &[Rc<RefCell<Flight>>]) -> usize {
+    let going = |flight: &&Rc<RefCell<Flight>>| matches!(flight.borrow().state, State::Going(_));
+    flights.iter().filter(going).count()
+}
 
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.free.set(self.0.free.get() + 1);
-        // All of them: one that was dropped meanwhile would swallow the only
-        // wake-up, and there are never many.
-        for waker in self.0.waiting.take() {
-            waker.wake();
+/// Answers to several requests, in the requests' order. To drop it gives up
+/// those that are still to come.
+pub struct Batch<'r> {
+    client: &'r Client,
+    requests: Box<dyn Iterator<Item = Request> + 'r>,
+    ahead: Vec<Rc<RefCell<Flight>>>,
+}
+
+impl Iterator for Batch<'_> {
+    type Item = Result<Reply>;
+
+    fn next(&mut self) -> Option<Result<Reply>> {
+        // No more than that: an answer that nobody has taken yet is held.
+        while self.ahead.len() < self.client.settings.concurrency
+            && let Some(request) = self.requests.next()
+        {
+            self.ahead.push(self.client.launch(request));
         }
+        if self.ahead.is_empty() {
+            return None;
+        }
+        let flight = self.ahead.remove(0);
+        Some(self.client.wait_for(&flight))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Escalation policies.
 
 use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::references::Reference;
-use std::collections::BTreeSet;
+use crate::pagerduty::references::{Reference, unique};
 
 /// The list.
 pub const PATH: &str = "/escalation_policies";
@@ -41,12 +40,11 @@ impl EscalationPolicy {
     /// The users that it names itself, each once. Those that it reaches by a
     /// schedule are members of the schedule.
     pub fn members(&self) -> Vec<&str> {
-        let users: BTreeSet<&str> = self
+        let users = self
             .targets
             .iter()
             .filter(|target| target.is_live() && target.is_a("user"))
-            .map(|target| target.id.as_str())
-            .collect();
-        users.into_iter().collect()
+            .map(|target| target.id.as_str());
+        unique(users)
     }
 }

@@ -8,7 +8,7 @@
 use crate::instants::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Values in one answer. A page of 100 rows has some 30,000 at most; a value of
 /// two bytes on the wire is up to 60 in memory, of which a guest has 64 MiB.
@@ -76,6 +76,47 @@ impl Json {
         let json = Tree(&left).deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(json)
+    }
+
+    /// An object with these fields; those that are null are left out.
+    pub fn of<const N: usize>(fields: [(&str, Self); N]) -> Self {
+        let mut object = Vec::new();
+        for (name, value) in fields {
+            if !matches!(value, Self::Null) {
+                object.push((name.to_owned(), value));
+            }
+        }
+        Self::Object(object)
+    }
+
+    /// Writes a document.
+    pub fn write(&self, into: &mut String) {
+        match self {
+            Self::Null => into.push_str("null"),
+            Self::Flag(flag) => into.push_str(if *flag { "true" } else { "false" }),
+            Self::Number(number) => into.push_str(&number.to_string()),
+            Self::Text(text) => write_text(text, into),
+            Self::List(values) => {
+                let mut before = '[';
+                for value in values {
+                    into.push(before);
+                    value.write(into);
+                    before = ',';
+                }
+                into.push_str(if before == '[' { "[]" } else { "]" });
+            }
+            Self::Object(fields) => {
+                let mut before = '{';
+                for (name, value) in fields {
+                    into.push(before);
+                    write_text(name, into);
+                    into.push(':');
+                    value.write(into);
+                    before = ',';
+                }
+                into.push_str(if before == '{' { "{}" } else { "}" });
+            }
+        }
     }
 
     /// Whether it is an object.
@@ -171,6 +212,37 @@ impl Json {
             _ => None,
         }
     }
+}
+
+impl From<u32> for Json {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Json {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, T::into)
+    }
+}
+
+fn write_text(text: &str, into: &mut String) {
+    into.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => into.extend(['\\', c]),
+            // Writing to a string can't fail.
+            '\0'..' ' => drop(write!(into, "\\u{:04x}", u32::from(c))),
+            _ => into.push(c),
+        }
+    }
+    into.push('"');
 }
 
 /// Builds a tree of no more values than are left.

@@ -72,16 +72,16 @@ impl Allocation {
 }
 
 /// All licences of the tenant. The list has no pages.
-pub async fn all(client: &Client) -> Result<Vec<License>> {
-    let page = client
-        .fetch_page::<License>(&Request::get("/licenses"))
-        .await?;
+pub fn all(client: &Client) -> Result<Vec<License>> {
+    let page = client.fetch_page::<License>(Request::get("/licenses"))?;
     let licenses = page.rows.into_iter().flatten();
     Ok(licenses.filter(|license| !license.id.is_empty()).collect())
 }
 
-/// The licence of one user.
-pub async fn of_user(client: &Client, user: &str) -> Result<License> {
-    let path = format!("/users/{}/license", checked_id(user)?);
-    client.fetch_one(&Request::get(path)).await
+/// Asks for the licence of one user.
+pub fn request_of_user(user: &str) -> Result<Request> {
+    Ok(Request::get(format!(
+        "/users/{}/license",
+        checked_id(user)?
+    )))
 }

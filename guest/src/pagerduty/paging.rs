@@ -4,11 +4,8 @@
 //! pages of any size visit the same rows.
 
 use crate::errors::{Error, ErrorCode, Result};
-use crate::pagerduty::client::{Client, Request};
-use crate::pagerduty::json::{Page, Row};
-use futures_util::StreamExt;
-use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Serialize};
+use crate::pagerduty::client::{Client, Reply, Request};
+use crate::pagerduty::json::{Json, Page, Row};
 
 /// PagerDuty's largest page.
 const MAX_LIMIT: u32 = 100;
@@ -16,17 +13,28 @@ const MAX_LIMIT: u32 = 100;
 pub const OFFSET_CAP: u32 = 10_000;
 
 /// A place in a list. Part of page tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Rows before this place.
-    #[serde(rename = "a")]
     pub at: u32,
     /// How many rows there are in all, as the first answer said.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u32>,
 }
 
 impl Place {
+    /// For a page token.
+    pub fn write(&self) -> Json {
+        Json::of([("a", self.at.into()), ("t", self.total.into())])
+    }
+
+    /// From a page token.
+    pub fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            at: json.count("a")?,
+            total: json.count("t"),
+        })
+    }
+
     /// Whether the place can exist.
     pub fn is_valid(&self) -> bool {
         self.at <= OFFSET_CAP
@@ -90,15 +98,35 @@ pub enum End {
 
 /// Reads at least `want` rows from `place` on, if there are as many. Several
 /// pages are fetched at once where the total says that they exist.
-pub async fn read<T: Row>(
+pub fn read<T: Row>(
     client: &Client,
     list: &List<'_>,
     place: &Place,
     want: usize,
 ) -> Result<Stretch<T>> {
+    read_after(client, list, place, want, None)
+}
+
+/// The request that reading from there without a total starts with, for those
+/// who send several at once; none beyond the cap.
+pub fn first_request(list: &List<'_>, at: u32, want: usize) -> Option<Request> {
+    let limit = clamp(want)
+        .min(MAX_LIMIT)
+        .min(OFFSET_CAP.saturating_sub(at));
+    (limit > 0).then(|| list.request(at, limit, at == 0))
+}
+
+/// `read`, where the answer to `first_request` may be there already.
+pub fn read_after<T: Row>(
+    client: &Client,
+    list: &List<'_>,
+    place: &Place,
+    want: usize,
+    first: Option<Result<Reply>>,
+) -> Result<Stretch<T>> {
     let mut rows = Vec::new();
-    let mut keep = |request: &Request, answer: &[u8]| {
-        let page: Page<T> = request.page(&request.read(answer)?)?;
+    let mut keep = |reply: &Reply| {
+        let page: Page<T> = reply.page()?;
         let received = u32::try_from(page.rows.len()).unwrap_or(OFFSET_CAP);
         rows.extend(page.rows);
         Ok(Facts {
@@ -107,7 +135,7 @@ pub async fn read<T: Row>(
             total: page.total,
         })
     };
-    let (end, total) = read_pages(client, list, place, want, &mut keep).await?;
+    let (end, total) = read_pages(client, list, place, want, first, &mut keep)?;
     Ok(Stretch { rows, end, total })
 }
 
@@ -119,70 +147,100 @@ struct Facts {
 }
 
 /// Keeps a page's rows.
-type Keep<'k> = &'k mut dyn FnMut(&Request, &[u8]) -> Result<Facts>;
+type Keep<'k> = &'k mut dyn FnMut(&Reply) -> Result<Facts>;
 
-/// `read`, whatever the rows are.
-fn read_pages<'a>(
-    client: &'a Client,
-    list: &'a List<'a>,
-    place: &'a Place,
+/// `read_after`, whatever the rows are.
+fn read_pages(
+    client: &Client,
+    list: &List<'_>,
+    place: &Place,
     want: usize,
-    keep: Keep<'a>,
-) -> LocalBoxFuture<'a, Result<(Option<End>, Option<u32>)>> {
-    Box::pin(async move {
-        let want = u32::try_from(want)
-            .unwrap_or(OFFSET_CAP)
-            .clamp(1, OFFSET_CAP);
-        let limit = want.min(MAX_LIMIT);
-        let until = place.at.saturating_add(want).min(OFFSET_CAP);
-        let mut at = place.at;
-        let mut total = place.total;
-        while at < until {
-            // Without a total nobody knows whether a second page exists.
-            let known = total.unwrap_or(0).clamp(at + 1, until);
-            let is_counted = total.is_some();
-            let pages = (at..known).step_by(limit as usize).map(async |offset| {
-                let limit = limit.min(OFFSET_CAP - offset);
-                let request = list.request(offset, limit, offset == 0 && !is_counted);
-                let answer = client.fetch_bytes(&request).await?;
-                Ok((limit, request, answer))
-            });
-            let mut pages = client.in_window(pages);
-            while let Some(page) = pages.next().await {
-                let (limit, request, answer) = page?;
-                let page = keep(&request, answer.bytes())?;
-                total = page.total.or(total);
-                at = at.saturating_add(page.received);
-                if !page.more {
-                    return Ok((Some(End::Complete), total));
-                }
-                if page.received == 0 {
-                    return Err(Error::invalid_response(format!(
-                        "PagerDuty says that {} goes on, and sends no rows",
-                        list.path
-                    )));
-                }
-                if page.received != limit {
-                    // The pages that are fetched along leave a gap.
-                    break;
-                }
+    mut first: Option<Result<Reply>>,
+    keep: Keep<'_>,
+) -> Result<(Option<End>, Option<u32>)> {
+    let want = clamp(want);
+    let limit = want.min(MAX_LIMIT);
+    let until = place.at.saturating_add(want).min(OFFSET_CAP);
+    let mut at = place.at;
+    let mut total = place.total;
+    while at < until {
+        // Without a total nobody knows whether a second page exists.
+        let known = total.unwrap_or(0).clamp(at + 1, until);
+        let is_counted = total.is_some();
+        let offsets: Vec<u32> = (at..known).step_by(limit as usize).collect();
+        let limit_at = |offset| limit.min(OFFSET_CAP - offset);
+        let requests = offsets
+            .iter()
+            .skip(first.iter().len())
+            .map(|offset| list.request(*offset, limit_at(*offset), *offset == 0 && !is_counted));
+        let mut replies = client.send_all(requests);
+        for offset in &offsets {
+            let Some(reply) = first.take().or_else(|| replies.next()) else {
+                break;
+            };
+            let page = keep(&reply?)?;
+            total = page.total.or(total);
+            at = at.saturating_add(page.received);
+            if !page.more {
+                return Ok((Some(End::Complete), total));
+            }
+            if page.received == 0 {
+                return Err(Error::invalid_response(format!(
+                    "PagerDuty says that {} goes on, and sends no rows",
+                    list.path
+                )));
+            }
+            if page.received != limit_at(*offset) {
+                // The pages that are fetched along leave a gap.
+                break;
             }
         }
-        Ok(((at >= OFFSET_CAP).then_some(End::Capped), total))
-    })
+    }
+    Ok(((at >= OFFSET_CAP).then_some(End::Capped), total))
+}
+
+fn clamp(want: usize) -> u32 {
+    u32::try_from(want)
+        .unwrap_or(OFFSET_CAP)
+        .clamp(1, OFFSET_CAP)
 }
 
 /// Reads a list to its end.
-pub async fn read_all<T: Row>(client: &Client, list: &List<'_>) -> Result<Vec<T>> {
+pub fn read_all<T: Row>(client: &Client, list: &List<'_>) -> Result<Vec<T>> {
+    read_all_after(client, list, None)
+}
+
+/// Reads several lists to their ends. Their first pages are fetched together.
+pub fn read_each<'l, T: Row>(
+    client: &'l Client,
+    lists: &'l [List<'l>],
+) -> impl Iterator<Item = Result<Vec<T>>> + 'l {
+    let requests = lists
+        .iter()
+        .filter_map(|list| first_request(list, 0, FIRST));
+    let mut replies = client.send_all(requests);
+    lists
+        .iter()
+        .map(move |list| read_all_after(client, list, replies.next()))
+}
+
+/// Rows wanted of a list before anybody knows how many it has.
+const FIRST: usize = MAX_LIMIT as usize;
+
+fn read_all_after<T: Row>(
+    client: &Client,
+    list: &List<'_>,
+    mut first: Option<Result<Reply>>,
+) -> Result<Vec<T>> {
     let mut place = Place::default();
     let mut all = Vec::new();
     loop {
         // The first answer brings the total; what follows comes in one go.
         let want = match place.total {
-            None => MAX_LIMIT as usize,
+            None => FIRST,
             Some(_) => OFFSET_CAP as usize,
         };
-        let stretch = read(client, list, &place, want).await?;
+        let stretch = read_after(client, list, &place, want, first.take())?;
         place.at += u32::try_from(stretch.rows.len()).unwrap_or(OFFSET_CAP);
         place.total = stretch.total;
         all.extend(stretch.rows.into_iter().flatten());
@@ -202,10 +260,20 @@ pub fn capped(path: &str) -> Error {
     )
 }
 
+/// Asks how many rows a list has.
+pub fn count_request(list: &List<'_>) -> Request {
+    list.request(0, 1, true)
+}
+
 /// How many rows a list has.
-pub async fn count<T: Row>(client: &Client, list: &List<'_>) -> Result<u32> {
-    let page = client.fetch_page::<T>(&list.request(0, 1, true)).await?;
+pub fn count<T: Row>(client: &Client, list: &List<'_>) -> Result<u32> {
+    counted::<T>(list.path, &client.send(count_request(list))?)
+}
+
+/// What `count_request` comes to.
+pub fn counted<T: Row>(path: &str, reply: &Reply) -> Result<u32> {
+    let page = reply.page::<T>()?;
     page.total.ok_or_else(|| {
-        Error::invalid_response(format!("PagerDuty does not say how long {} is", list.path))
+        Error::invalid_response(format!("PagerDuty does not say how long {path} is"))
     })
 }

@@ -3,11 +3,10 @@
 
 use crate::errors::Result;
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::client::{Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::List;
-use crate::pagerduty::references::Reference;
-use std::collections::BTreeSet;
+use crate::pagerduty::references::{Reference, unique};
 
 /// The list.
 pub const PATH: &str = "/schedules";
@@ -84,6 +83,12 @@ impl Turn {
 }
 
 impl Schedule {
+    /// Who is on call at that time, if the request asked for it.
+    pub fn on_call(self, at: Timestamp) -> Vec<Turn> {
+        let turns = self.turns.into_iter();
+        turns.filter(|turn| turn.covers(at)).collect()
+    }
+
     /// Who is part of it: the users of layers that have not ended, each once.
     /// Layers can't be deleted, so an old schedule is full of ended ones.
     pub fn members(&self, now: Timestamp) -> Vec<&str> {
@@ -94,8 +99,7 @@ impl Schedule {
             .flat_map(|layer| &layer.users)
             .filter(|user| user.is_live())
             .map(|user| user.id.as_str());
-        let unique: BTreeSet<&str> = users.collect();
-        unique.into_iter().collect()
+        unique(users)
     }
 }
 
@@ -110,14 +114,11 @@ pub fn with_layers() -> List<'static> {
     List::all(PATH).with("include[]", "schedule_layers")
 }
 
-/// Who is on call on a schedule, overrides included.
-pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Turn>> {
-    let request = Request::get(format!("/schedules/{}", checked_id(id)?))
+/// Asks who is on call on a schedule, overrides included.
+pub fn on_call_request(id: &str, at: Timestamp) -> Result<Request> {
+    Ok(Request::get(format!("/schedules/{}", checked_id(id)?))
         .with("since", &at.to_rfc3339())
         .with("until", &at.plus(1).to_rfc3339())
         // Or else the turns are cut to that one second.
-        .with("overflow", "true");
-    let mut schedule: Schedule = client.fetch_one(&request).await?;
-    schedule.turns.retain(|turn| turn.covers(at));
-    Ok(schedule.turns)
+        .with("overflow", "true"))
 }

@@ -3,10 +3,10 @@
 
 use crate::errors::Result;
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::client::{Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::references::unique;
 use crate::pagerduty::schedules::{Turn, is_open};
-use std::collections::BTreeSet;
 
 /// The list. Its rows are bare references.
 pub const PATH: &str = "/v3/schedules";
@@ -71,32 +71,33 @@ fn user(member: &Json) -> Option<String> {
 }
 
 impl ScheduleV3 {
+    /// Who is on call at that time, if the request asked for it.
+    pub fn on_call(self, at: Timestamp) -> Vec<Turn> {
+        let turns = self.turns.into_iter();
+        turns.filter(|turn| turn.covers(at)).collect()
+    }
+
     /// Who is part of it: the users of events that are, or will be, in effect.
     pub fn members(&self, now: Timestamp) -> Vec<&str> {
-        let users: BTreeSet<&str> = self
+        let users = self
             .events
             .iter()
             .filter(|event| is_open(event.effective_until.as_deref(), now))
-            .flat_map(|event| event.users.iter().map(String::as_str))
-            .collect();
-        users.into_iter().collect()
+            .flat_map(|event| event.users.iter().map(String::as_str));
+        unique(users)
     }
 }
 
-/// One schedule with its rotations. A v2 schedule's id gets a 400.
-pub async fn get(client: &Client, id: &str) -> Result<ScheduleV3> {
-    let path = format!("/v3/schedules/{}", checked_id(id)?);
-    client.fetch_one(&Request::get(path)).await
+/// Asks for one schedule with its rotations. A v2 schedule's id gets a 400.
+pub fn request(id: &str) -> Result<Request> {
+    Ok(Request::get(format!("/v3/schedules/{}", checked_id(id)?)))
 }
 
-/// Who is on call on a schedule, overrides included.
-pub async fn on_call(client: &Client, id: &str, at: Timestamp) -> Result<Vec<Turn>> {
-    let request = Request::get(format!("/v3/schedules/{}", checked_id(id)?))
+/// Asks who is on call on a schedule, overrides included.
+pub fn on_call_request(id: &str, at: Timestamp) -> Result<Request> {
+    Ok(request(id)?
         .with("since", &at.to_rfc3339())
         .with("until", &at.plus(1).to_rfc3339())
         .with("overflow", "true")
-        .with("include[]", "final_schedule");
-    let mut schedule: ScheduleV3 = client.fetch_one(&request).await?;
-    schedule.turns.retain(|turn| turn.covers(at));
-    Ok(schedule.turns)
+        .with("include[]", "final_schedule"))
 }

@@ -2,27 +2,29 @@
 
 use crate::errors::Result;
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::client::{Client, Reply, Request, checked_id};
 
 /// A user has a handful; a list that goes on for so many pages is a loop.
 const MAX_PAGES: usize = 50;
 
-/// When a user last got a delegation for the web or the mobile app. Revoked
-/// ones count: signing out does not undo having been there.
-pub async fn last_delegation(client: &Client, user: &str) -> Result<Option<Timestamp>> {
-    let path = format!("/users/{}/oauth_delegations", checked_id(user)?);
-    let mut latest = None;
-    let mut cursor: Option<String> = None;
-    for _ in 0..MAX_PAGES {
-        let mut request = Request::get(path.as_str())
+/// Asks for the delegations that a user got for the web or the mobile app.
+/// Revoked ones count: signing out does not undo having been there.
+pub fn delegations_request(user: &str) -> Result<Request> {
+    Ok(
+        Request::get(format!("/users/{}/oauth_delegations", checked_id(user)?))
             .with("delegation_type", "web,mobile")
             .with("status", "issued,revoked")
-            .with("limit", "100");
-        if let Some(cursor) = &cursor {
-            request = request.with("cursor", cursor);
-        }
-        let answer = client.fetch(&request).await?;
-        let delegations = request.list(&answer, "oauth_delegations")?.iter();
+            .with("limit", "100"),
+    )
+}
+
+/// When the last of them was. Fetches further pages, which are rare.
+pub fn last_delegation(client: &Client, user: &str, mut reply: Reply) -> Result<Option<Timestamp>> {
+    let mut latest = None;
+    let mut cursor: Option<String> = None;
+    for page in 1..=MAX_PAGES {
+        let answer = reply.json()?;
+        let delegations = reply.list(&answer, "oauth_delegations")?.iter();
         let sign_ins = delegations.filter(|delegation| {
             // The specification's example has `type` where its schema has the
             // other.
@@ -33,20 +35,30 @@ pub async fn last_delegation(client: &Client, user: &str) -> Result<Option<Times
         });
         latest = latest.max(sign_ins.filter_map(|d| d.instant("created_at")).max());
         match answer.text("next_cursor") {
-            Some(next) if !next.is_empty() && cursor.as_ref() != Some(&next) => cursor = Some(next),
+            Some(next)
+                if page < MAX_PAGES && !next.is_empty() && cursor.as_ref() != Some(&next) =>
+            {
+                reply = client.send(delegations_request(user)?.with("cursor", &next))?;
+                cursor = Some(next);
+            }
             _ => break,
         }
     }
     Ok(latest)
 }
 
-/// When the youngest of a user's active sessions began. A user who has signed
-/// out has none.
-pub async fn last_session(client: &Client, user: &str) -> Result<Option<Timestamp>> {
-    let path = format!("/users/{}/sessions", checked_id(user)?);
-    let request = Request::get(path);
-    let answer = client.fetch(&request).await?;
-    let sessions = request.list(&answer, "user_sessions")?.iter();
+/// Asks for a user's active sessions. A user who has signed out has none.
+pub fn sessions_request(user: &str) -> Result<Request> {
+    Ok(Request::get(format!(
+        "/users/{}/sessions",
+        checked_id(user)?
+    )))
+}
+
+/// When the youngest of them began.
+pub fn last_session(reply: &Reply) -> Result<Option<Timestamp>> {
+    let answer = reply.json()?;
+    let sessions = reply.list(&answer, "user_sessions")?.iter();
     Ok(sessions
         .filter_map(|session| session.instant("created_at"))
         .max())

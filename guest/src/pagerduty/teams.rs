@@ -1,9 +1,8 @@
 //! Teams and who is on them.
 
 use crate::errors::Result;
-use crate::pagerduty::client::{Client, vendor_id};
+use crate::pagerduty::client::vendor_id;
 use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::paging::{self, List, Place, Stretch};
 use crate::pagerduty::references::Reference;
 
 /// The list.
@@ -54,23 +53,7 @@ impl Row for Member {
     }
 }
 
-/// Some of a team's members.
-pub async fn members(
-    client: &Client,
-    team: &str,
-    place: &Place,
-    want: usize,
-) -> Result<Stretch<Member>> {
-    let path = members_path(team)?;
-    paging::read(client, &List::all(&path), place, want).await
-}
-
-/// All members of a team.
-pub async fn all_members(client: &Client, team: &str) -> Result<Vec<Member>> {
-    let path = members_path(team)?;
-    paging::read_all(client, &List::all(&path)).await
-}
-
-fn members_path(team: &str) -> Result<String> {
+/// Where a team's members are listed.
+pub fn members_path(team: &str) -> Result<String> {
     Ok(format!("/teams/{}/members", vendor_id(team)?))
 }

@@ -22,10 +22,10 @@
 //! having left.
 
 use crate::errors::{Error, ErrorCode, Result};
-use crate::pagerduty::client::Client;
+use crate::pagerduty::client::{Client, Request};
+use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::{self, End, List, OFFSET_CAP, Place};
 use crate::pagerduty::users::{self, User};
-use serde::{Deserialize, Serialize};
 
 /// Characters that addresses are divided by: those of RFC 5322's `dot-atom`,
 /// plus `@` and thereby whole domains. Others fall to the rest of a partition.
@@ -34,40 +34,73 @@ const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~.
 const MAX_PARTITION: usize = 254;
 
 /// Where a walk goes on. Part of page tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    #[serde(rename = "m", default)]
     mode: Mode,
-    #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
     partition: String,
-    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
     rest: bool,
-    #[serde(rename = "p", default)]
     place: Place,
     /// Users seen so far.
-    #[serde(rename = "s", default)]
     seen: u32,
     /// Users there were at the start.
-    #[serde(rename = "n", default)]
     expected: u32,
 }
 
 /// How the list is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
     /// From end to end.
     #[default]
-    #[serde(rename = "c")]
     Whole,
     /// By how local parts end.
-    #[serde(rename = "e")]
     Endings,
     /// By how addresses start.
-    #[serde(rename = "s")]
     Starts,
 }
 
 impl Cursor {
+    /// For a page token.
+    pub fn write(&self) -> Json {
+        let mode = match self.mode {
+            Mode::Whole => "c",
+            Mode::Endings => "e",
+            Mode::Starts => "s",
+        };
+        let partition = Some(self.partition.as_str());
+        Json::of([
+            ("m", mode.into()),
+            ("x", partition.filter(|x| !x.is_empty()).into()),
+            (
+                "r",
+                if self.rest {
+                    Json::Flag(true)
+                } else {
+                    Json::Null
+                },
+            ),
+            ("p", self.place.write()),
+            ("s", self.seen.into()),
+            ("n", self.expected.into()),
+        ])
+    }
+
+    /// From a page token.
+    pub fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            mode: match json.text("m").as_deref() {
+                None | Some("c") => Mode::Whole,
+                Some("e") => Mode::Endings,
+                Some("s") => Mode::Starts,
+                _ => return None,
+            },
+            partition: json.text("x").unwrap_or_default(),
+            rest: json.flag("r").unwrap_or(false),
+            place: Place::read(json.get("p")).unwrap_or_default(),
+            seen: json.count("s").unwrap_or(0),
+            expected: json.count("n").unwrap_or(0),
+        })
+    }
+
     /// Whether a walk can be there.
     pub fn is_valid(&self) -> bool {
         self.place.is_valid()
@@ -79,7 +112,7 @@ impl Cursor {
 
 /// The next users, at most `want`, and where to go on. May return fewer when
 /// the call's time runs out.
-pub async fn next(
+pub fn next(
     client: &Client,
     mut cursor: Cursor,
     want: usize,
@@ -87,11 +120,11 @@ pub async fn next(
     let mut found = Vec::new();
     while found.len() < want {
         let moved = match cursor.mode {
-            Mode::Whole => whole(client, &mut cursor, want, &mut found).await?,
-            _ => partition(client, &mut cursor, want, &mut found).await?,
+            Mode::Whole => whole(client, &mut cursor, want, &mut found)?,
+            _ => partition(client, &mut cursor, want, &mut found)?,
         };
         if moved == Step::End {
-            check_complete(client, &cursor).await?;
+            check_complete(client, &cursor)?;
             return Ok((found, None));
         }
         if client.time_is_mostly_used() {
@@ -107,19 +140,14 @@ enum Step {
     End,
 }
 
-async fn whole(
-    client: &Client,
-    cursor: &mut Cursor,
-    want: usize,
-    found: &mut Vec<User>,
-) -> Result<Step> {
+fn whole(client: &Client, cursor: &mut Cursor, want: usize, found: &mut Vec<User>) -> Result<Step> {
     let is_start = cursor.place.at == 0;
     let list = List::all(users::PATH);
-    let stretch = paging::read::<User>(client, &list, &cursor.place, want - found.len()).await?;
+    let stretch = paging::read::<User>(client, &list, &cursor.place, want - found.len())?;
     if is_start {
         cursor.expected = stretch.total.unwrap_or(0);
         if cursor.expected > OFFSET_CAP {
-            cursor.mode = search_mode(client, cursor.expected).await?;
+            cursor.mode = search_mode(client, cursor.expected)?;
             return Ok(Step::Going);
         }
     }
@@ -165,9 +193,9 @@ fn consume(
     true
 }
 
-async fn search_mode(client: &Client, expected: u32) -> Result<Mode> {
+fn search_mode(client: &Client, expected: u32) -> Result<Mode> {
     let at_signs = List::all(users::PATH).with("query", "@");
-    let matched = paging::count::<User>(client, &at_signs).await?;
+    let matched = paging::count::<User>(client, &at_signs)?;
     // Not equality: users come and go meanwhile. A search by word beginnings
     // finds next to nothing here.
     Ok(if matched.saturating_mul(2) > expected {
@@ -177,14 +205,14 @@ async fn search_mode(client: &Client, expected: u32) -> Result<Mode> {
     })
 }
 
-async fn partition(
+fn partition(
     client: &Client,
     cursor: &mut Cursor,
     want: usize,
     found: &mut Vec<User>,
 ) -> Result<Step> {
     let is_root = cursor.partition.is_empty();
-    if cursor.rest && cursor.place.at == 0 && !has_rest(client, cursor).await? {
+    if cursor.rest && cursor.place.at == 0 && !has_rest(client, cursor)? {
         return Ok(leave(cursor));
     }
     // Known without asking: there were more than 10,000 at the root.
@@ -198,7 +226,7 @@ async fn partition(
     };
     // Whole pages: how many of their rows belong here is not known.
     let pages = (want - found.len()).next_multiple_of(100);
-    let stretch = paging::read::<User>(client, &list, &cursor.place, pages).await?;
+    let stretch = paging::read::<User>(client, &list, &cursor.place, pages)?;
     let total = stretch.total;
     if cursor.place.at == 0 && !cursor.rest && total.is_some_and(|total| total > OFFSET_CAP) {
         return divide(cursor);
@@ -223,23 +251,26 @@ async fn partition(
 }
 
 /// Whether a partition has members that belong to no child.
-async fn has_rest(client: &Client, cursor: &Cursor) -> Result<bool> {
+fn has_rest(client: &Client, cursor: &Cursor) -> Result<bool> {
     if cursor.partition.is_empty() {
         return Ok(cursor.seen < cursor.expected);
     }
-    let own = count(client, cursor.mode, &cursor.partition).await?;
-    let children = ALPHABET.chars().map(async |c| {
+    let own = client.send(count_request(cursor.mode, &cursor.partition))?;
+    let own = paging::counted::<User>(users::PATH, &own)?;
+    let children = ALPHABET.chars().map(|c| {
         let child = cursor.mode.child(c, &cursor.partition);
-        count(client, cursor.mode, &child).await
+        count_request(cursor.mode, &child)
     });
-    let children = client.all(children).await?;
-    Ok(children.into_iter().map(u64::from).sum::<u64>() < u64::from(own))
+    let mut sum = 0;
+    for reply in client.send_all(children) {
+        sum += u64::from(paging::counted::<User>(users::PATH, &reply?)?);
+    }
+    Ok(sum < u64::from(own))
 }
 
-async fn count(client: &Client, mode: Mode, partition: &str) -> Result<u32> {
+fn count_request(mode: Mode, partition: &str) -> Request {
     let query = mode.query(partition).unwrap_or_default();
-    let list = List::all(users::PATH).with("query", &query);
-    paging::count::<User>(client, &list).await
+    paging::count_request(&List::all(users::PATH).with("query", &query))
 }
 
 /// Goes to the first child.
@@ -325,12 +356,12 @@ impl Mode {
 }
 
 /// Nobody may have been missed.
-async fn check_complete(client: &Client, cursor: &Cursor) -> Result<()> {
+fn check_complete(client: &Client, cursor: &Cursor) -> Result<()> {
     if cursor.seen >= cursor.expected {
         return Ok(());
     }
     // Some may have left since the start.
-    let now = paging::count::<User>(client, &List::all(users::PATH)).await?;
+    let now = paging::count::<User>(client, &List::all(users::PATH))?;
     if cursor.seen >= now {
         return Ok(());
     }

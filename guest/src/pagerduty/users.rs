@@ -77,20 +77,20 @@ impl User {
 }
 
 /// One user.
-pub async fn get(client: &Client, id: &str) -> Result<User> {
+pub fn get(client: &Client, id: &str) -> Result<User> {
     let path = format!("/users/{}", checked_id(id)?);
-    client.fetch_one(&Request::get(path)).await
+    client.fetch_one(Request::get(path))
 }
 
 /// The user behind the credential. An account-level key has none and gets a
 /// 400.
-pub async fn me(client: &Client) -> Result<User> {
-    client.fetch_one(&Request::get("/users/me")).await
+pub fn me(client: &Client) -> Result<User> {
+    client.fetch_one(Request::get("/users/me"))
 }
 
 /// Any user, which there is in every tenant, and how many there are.
-pub async fn first(client: &Client) -> Result<(Option<User>, Option<u32>)> {
+pub fn first(client: &Client) -> Result<(Option<User>, Option<u32>)> {
     let request = Request::get(PATH).with("limit", "1").with("total", "true");
-    let page = client.fetch_page::<User>(&request).await?;
+    let page = client.fetch_page::<User>(request)?;
     Ok((page.rows.into_iter().flatten().next(), page.total))
 }

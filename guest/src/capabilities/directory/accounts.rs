@@ -6,20 +6,29 @@ use crate::exports::iga::connector::directory::AccountPage;
 use crate::iga::connector::types::{Account, AccountKind, AccountStatus, PageRequest};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::client::Client;
+use crate::pagerduty::json::Json;
 use crate::pagerduty::user_walk;
 use crate::pagerduty::users::{self, User};
 
 impl Cursor for user_walk::Cursor {
+    fn write(&self) -> Json {
+        self.write()
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Self::read(json)
+    }
+
     fn is_valid(&self) -> bool {
         self.is_valid()
     }
 }
 
 /// Some of the accounts.
-pub async fn list_accounts(client: &Client, page: &PageRequest) -> Result<AccountPage> {
+pub fn list_accounts(client: &Client, page: &PageRequest) -> Result<AccountPage> {
     let size = page_size(client, page)?;
     let cursor = position(Function::Accounts, page)?;
-    let (users, next) = user_walk::next(client, cursor, size).await?;
+    let (users, next) = user_walk::next(client, cursor, size)?;
     Ok(AccountPage {
         items: users.into_iter().map(account).collect(),
         next: next
@@ -30,8 +39,8 @@ pub async fn list_accounts(client: &Client, page: &PageRequest) -> Result<Accoun
 }
 
 /// One account.
-pub async fn get_account(client: &Client, id: &str) -> Result<Account> {
-    let user = users::get(client, id).await?;
+pub fn get_account(client: &Client, id: &str) -> Result<Account> {
+    let user = users::get(client, id)?;
     if user.id.is_empty() {
         return Err(Error::invalid_response(
             "PagerDuty sent a user without an id",

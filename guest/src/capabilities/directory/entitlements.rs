@@ -12,13 +12,12 @@ use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::abilities;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
+use crate::pagerduty::json::Json;
 use crate::pagerduty::licenses::{self, License};
 use crate::pagerduty::paging::List;
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Team};
-use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 const PHASES: u8 = 6;
@@ -85,25 +84,33 @@ pub const TEAM_ROLES: [(&str, &str); 3] = [
     ("observer", "Observer"),
 ];
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 struct At(Position);
 
 impl Cursor for At {
+    fn write(&self) -> Json {
+        self.0.write()
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Position::read(json).map(Self)
+    }
+
     fn is_valid(&self) -> bool {
         self.0.is_valid(PHASES)
     }
 }
 
 /// Some of the entitlements.
-pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<EntitlementPage> {
+pub fn list_entitlements(client: &Client, page: &PageRequest) -> Result<EntitlementPage> {
     let size = page_size(client, page)?;
     let At(mut at) = position(Function::Entitlements, page)?;
     let mut outline = Outline::new(client, size);
-    let schedules_seen = RefCell::new(BTreeSet::new());
+    let mut schedules_seen = BTreeSet::new();
     while !outline.is_done() {
         let is_through = match at.phase {
-            0 => outline.add_roles(&mut at).await?,
-            1 => match licenses::all(client).await {
+            0 => outline.add_roles(&mut at)?,
+            1 => match licenses::all(client) {
                 Ok(licenses) => outline.add_known(license_entitlements(licenses), &mut at),
                 Err(error) => {
                     outline.leave_out_licenses(error)?;
@@ -112,10 +119,10 @@ pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<En
             },
             2 => {
                 let list = List::all(teams::PATH);
-                let teams = outline.add_rows(&list, &mut at, async |team: Team, skip| {
-                    Ok(team_entitlements(&team, skip))
+                let teams = outline.add_rows(&list, &mut at, &mut |team: &Team, skip| {
+                    team_entitlements(team, skip)
                 });
-                match teams.await {
+                match teams {
                     Ok(is_through) => is_through,
                     Err(error) => {
                         outline.leave_out_teams(error)?;
@@ -125,32 +132,30 @@ pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<En
             }
             3 => {
                 let list = List::all(schedules::PATH);
-                outline
-                    .add_rows(&list, &mut at, async |schedule: Schedule, skip| {
-                        schedules_seen.borrow_mut().insert(schedule.id.clone());
-                        Ok(member_entitlement(
-                            (SCHEDULE_MEMBERSHIP, SCHEDULE),
-                            &schedule.id,
-                            "Takes turns on the schedule",
-                            skip,
-                        ))
-                    })
-                    .await?
+                outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
+                    schedules_seen.insert(schedule.id.clone());
+                    member_entitlement(
+                        (SCHEDULE_MEMBERSHIP, SCHEDULE),
+                        &schedule.id,
+                        "Takes turns on the schedule",
+                        skip,
+                    )
+                })?
             }
             4 => {
                 let list = List::all(schedules_v3::PATH);
-                let schedules = outline.add_rows(&list, &mut at, async |row: ScheduleV3, skip| {
-                    if schedules_seen.borrow().contains(&row.id) {
-                        return Ok(Parts::all([], 0));
+                let schedules = outline.add_rows(&list, &mut at, &mut |row: &ScheduleV3, skip| {
+                    if schedules_seen.contains(&row.id) {
+                        return Parts::all([], 0);
                     }
-                    Ok(member_entitlement(
+                    member_entitlement(
                         (SCHEDULE_MEMBERSHIP, SCHEDULE),
                         &row.id,
                         "Takes turns on the schedule",
                         skip,
-                    ))
+                    )
                 });
-                match schedules.await {
+                match schedules {
                     Ok(is_through) => is_through,
                     Err(error) => {
                         outline.leave_out_schedules_v3(error)?;
@@ -160,16 +165,14 @@ pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<En
             }
             _ => {
                 let list = List::all(escalation_policies::PATH);
-                outline
-                    .add_rows(&list, &mut at, async |policy: EscalationPolicy, skip| {
-                        Ok(member_entitlement(
-                            (ESCALATION_POLICY_MEMBERSHIP, ESCALATION_POLICY),
-                            &policy.id,
-                            "Is notified by the escalation policy, by name",
-                            skip,
-                        ))
-                    })
-                    .await?
+                outline.add_rows(&list, &mut at, &mut |policy: &EscalationPolicy, skip| {
+                    member_entitlement(
+                        (ESCALATION_POLICY_MEMBERSHIP, ESCALATION_POLICY),
+                        &policy.id,
+                        "Is notified by the escalation policy, by name",
+                        skip,
+                    )
+                })?
             }
         };
         if is_through {
@@ -184,8 +187,8 @@ pub async fn list_entitlements(client: &Client, page: &PageRequest) -> Result<En
 }
 
 impl Outline<'_, Entitlement> {
-    async fn add_roles(&mut self, at: &mut Position) -> Result<bool> {
-        let abilities = match abilities::get(self.client).await {
+    fn add_roles(&mut self, at: &mut Position) -> Result<bool> {
+        let abilities = match abilities::get(self.client) {
             Ok(abilities) => Some(abilities),
             Err(error) => {
                 self.leave_out(

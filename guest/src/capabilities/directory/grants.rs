@@ -10,17 +10,16 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::directory::GrantPage;
 use crate::iga::connector::types::{Grant, Notice, PageRequest};
 use crate::page_token::{self, Cursor, Function};
-use crate::pagerduty::client::Client;
+use crate::pagerduty::client::{Client, Reply, Request};
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
-use crate::pagerduty::licenses::{self, Allocation};
+use crate::pagerduty::json::Json;
+use crate::pagerduty::licenses::{self, Allocation, License};
 use crate::pagerduty::paging::{self, End, List, Place};
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Member, Team};
 use crate::pagerduty::user_walk;
 use crate::pagerduty::users::User;
-use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 const ROLES: u8 = 0;
@@ -34,16 +33,29 @@ const PHASES: u8 = 7;
 /// Licences looked up one by one in a call: a fifth of a minute's budget.
 const MAX_LOOKUPS: usize = 200;
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 struct At {
-    #[serde(rename = "o")]
     position: Position,
     /// Where in the walk over all users, in the phases that take one.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     users: Option<user_walk::Cursor>,
 }
 
 impl Cursor for At {
+    fn write(&self) -> Json {
+        let users = self.users.as_ref().map(user_walk::Cursor::write);
+        Json::of([("o", self.position.write()), ("u", users.into())])
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            position: Position::read(json.get("o"))?,
+            users: match json.object("u") {
+                Some(users) => Some(user_walk::Cursor::read(users)?),
+                None => None,
+            },
+        })
+    }
+
     fn is_valid(&self) -> bool {
         self.position.is_valid(PHASES)
             && self.users.as_ref().is_none_or(user_walk::Cursor::is_valid)
@@ -51,7 +63,7 @@ impl Cursor for At {
 }
 
 /// Some of the grants.
-pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPage> {
+pub fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPage> {
     let size = page_size(client, page)?;
     let At {
         position: mut at,
@@ -60,8 +72,8 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
     let mut outline = Outline::new(client, size);
     while !outline.is_done() {
         let is_through = match at.phase {
-            ROLES => outline.add_roles(&mut users).await?,
-            ALLOCATIONS => match outline.add_allocations(&mut at).await {
+            ROLES => outline.add_roles(&mut users)?,
+            ALLOCATIONS => match outline.add_allocations(&mut at) {
                 Ok(Some(End::Complete)) => {
                     // Nobody is left for the next phase.
                     at.phase = UNLISTED_ALLOCATIONS;
@@ -74,14 +86,14 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
                     true
                 }
             },
-            UNLISTED_ALLOCATIONS => match outline.add_unlisted_allocations(&mut users).await {
+            UNLISTED_ALLOCATIONS => match outline.add_unlisted_allocations(&mut users) {
                 Ok(is_through) => is_through,
                 Err(error) => {
                     outline.leave_out_licenses(error)?;
                     true
                 }
             },
-            TEAMS => match outline.add_team_members(&mut at).await {
+            TEAMS => match outline.add_team_members(&mut at) {
                 Ok(is_through) => is_through,
                 Err(error) => {
                     outline.leave_out_teams(error)?;
@@ -89,13 +101,12 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
                 }
             },
             SCHEDULES => {
-                let expand = async |schedule: Schedule, skip| {
-                    Ok(Parts::all(schedule_grants(&schedule, client), skip))
-                };
+                let mut expand =
+                    |schedule: &Schedule, skip| Parts::all(schedule_grants(schedule, client), skip);
                 let list = schedules::with_layers();
-                outline.add_rows(&list, &mut at, expand).await?
+                outline.add_rows(&list, &mut at, &mut expand)?
             }
-            SCHEDULES_V3 => match outline.add_schedules_v3(&mut at).await {
+            SCHEDULES_V3 => match outline.add_schedules_v3(&mut at) {
                 Ok(is_through) => is_through,
                 Err(error) => {
                     outline.leave_out_schedules_v3(error)?;
@@ -103,11 +114,10 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
                 }
             },
             _ => {
-                let expand = async |policy: EscalationPolicy, skip| {
-                    Ok(Parts::all(policy_grants(&policy), skip))
-                };
+                let mut expand =
+                    |policy: &EscalationPolicy, skip| Parts::all(policy_grants(policy), skip);
                 let list = List::all(escalation_policies::PATH);
-                outline.add_rows(&list, &mut at, expand).await?
+                outline.add_rows(&list, &mut at, &mut expand)?
             }
         };
         if is_through {
@@ -127,18 +137,18 @@ pub async fn list_grants(client: &Client, page: &PageRequest) -> Result<GrantPag
 }
 
 impl Outline<'_, Grant> {
-    async fn add_roles(&mut self, users: &mut Option<user_walk::Cursor>) -> Result<bool> {
+    fn add_roles(&mut self, users: &mut Option<user_walk::Cursor>) -> Result<bool> {
         let cursor = users.take().unwrap_or_default();
-        let (found, next) = user_walk::next(self.client, cursor, self.room()).await?;
+        let (found, next) = user_walk::next(self.client, cursor, self.room())?;
         self.items.extend(found.iter().filter_map(role_grant));
         *users = next;
         Ok(users.is_none())
     }
 
-    async fn add_allocations(&mut self, at: &mut Position) -> Result<Option<End>> {
+    fn add_allocations(&mut self, at: &mut Position) -> Result<Option<End>> {
         let list = List::all(licenses::ALLOCATIONS_PATH);
         let want = self.room();
-        let stretch = paging::read::<Allocation>(self.client, &list, &at.place, want).await?;
+        let stretch = paging::read::<Allocation>(self.client, &list, &at.place, want)?;
         at.place.total = stretch.total;
         // A user has one licence, whatever the list says.
         let mut seen = BTreeSet::new();
@@ -161,10 +171,7 @@ impl Outline<'_, Grant> {
     /// Beyond 10,000 rows the allocations can't be listed. Whoever is not in
     /// the list is asked for one by one. Each call reads the list again: the
     /// alternative is to carry 10,000 ids in a page token.
-    async fn add_unlisted_allocations(
-        &mut self,
-        users: &mut Option<user_walk::Cursor>,
-    ) -> Result<bool> {
+    fn add_unlisted_allocations(&mut self, users: &mut Option<user_walk::Cursor>) -> Result<bool> {
         let list = List::all(licenses::ALLOCATIONS_PATH);
         let mut place = Place::default();
         let mut listed = BTreeSet::new();
@@ -173,7 +180,7 @@ impl Outline<'_, Grant> {
                 None => 100,
                 Some(_) => paging::OFFSET_CAP as usize,
             };
-            let stretch = paging::read::<Allocation>(self.client, &list, &place, want).await?;
+            let stretch = paging::read::<Allocation>(self.client, &list, &place, want)?;
             place.at += u32::try_from(stretch.rows.len()).unwrap_or(paging::OFFSET_CAP);
             place.total = stretch.total;
             let rows = stretch.rows.iter().flatten();
@@ -189,13 +196,16 @@ impl Outline<'_, Grant> {
         loop {
             let want = self.room().min(MAX_LOOKUPS - lookups);
             let cursor = users.take().unwrap_or_default();
-            let (found, next) = user_walk::next(self.client, cursor, want).await?;
+            let (found, next) = user_walk::next(self.client, cursor, want)?;
             *users = next;
             let unlisted = found.iter().filter(|user| !listed.contains(&user.id));
-            let grants = unlisted.map(async |user| lookup(self.client, &user.id).await);
-            let grants = self.client.all(grants).await?;
-            lookups += grants.len();
-            self.items.extend(grants.into_iter().flatten());
+            let unlisted: Vec<&str> = unlisted.map(|user| user.id.as_str()).collect();
+            let requests = unlisted.iter().map(|id| licenses::request_of_user(id));
+            let requests: Vec<Request> = requests.collect::<Result<_>>()?;
+            for (user, reply) in unlisted.iter().zip(self.client.send_all(requests)) {
+                self.items.extend(held_license(user, reply)?);
+            }
+            lookups += unlisted.len();
             if users.is_none() {
                 return Ok(true);
             }
@@ -207,25 +217,31 @@ impl Outline<'_, Grant> {
         }
     }
 
-    async fn add_team_members(&mut self, at: &mut Position) -> Result<bool> {
+    fn add_team_members(&mut self, at: &mut Position) -> Result<bool> {
         let client = self.client;
         let want = self.room();
-        let notices = RefCell::new(Vec::new());
-        let expand =
-            async |team: Team, skip| team_parts(client, &team.id, skip, want, &notices).await;
-        let result = self.add_rows(&List::all(teams::PATH), at, expand).await;
-        self.notices.extend(notices.take());
+        let mut notices = Vec::new();
+        let ask = |team: &Team, skip| {
+            let path = teams::members_path(&team.id).ok()?;
+            paging::first_request(&List::all(&path), skip, want.max(100))
+        };
+        let mut expand = |team: &Team, skip, reply| {
+            team_parts(client, &team.id, skip, want, reply, &mut notices)
+        };
+        let result = self.add_asking(&List::all(teams::PATH), at, &ask, &mut expand);
+        self.notices.extend(notices);
         result
     }
 
-    async fn add_schedules_v3(&mut self, at: &mut Position) -> Result<bool> {
+    fn add_schedules_v3(&mut self, at: &mut Position) -> Result<bool> {
         let client = self.client;
         let list = List::all(schedules_v3::PATH);
-        let expand = async |row: ScheduleV3, skip| {
-            let grants = schedule_v3_grants(client, &row.id).await?;
+        let ask = |row: &ScheduleV3, _| schedules_v3::request(&row.id).ok();
+        let mut expand = |row: &ScheduleV3, skip, reply| {
+            let grants = schedule_v3_grants(client, &row.id, reply)?;
             Ok(Parts::all(grants, skip))
         };
-        self.add_rows(&list, at, expand).await
+        self.add_asking(&list, at, &ask, &mut expand)
     }
 
     fn into_page(self, next: Option<String>) -> GrantPage {
@@ -269,12 +285,18 @@ pub fn schedule_grants(schedule: &Schedule, client: &Client) -> Vec<Grant> {
     }
 }
 
-/// The members of a v3 schedule: the list does not tell.
-pub async fn schedule_v3_grants(client: &Client, id: &str) -> Result<Vec<Grant>> {
+/// The members of a v3 schedule: the list does not tell. `reply` is the answer
+/// to `schedules_v3::request`, where that could be asked.
+pub fn schedule_v3_grants(
+    client: &Client,
+    id: &str,
+    reply: Option<Result<Reply>>,
+) -> Result<Vec<Grant>> {
     if id.is_empty() {
         return Ok(Vec::new());
     }
-    let schedule = match schedules_v3::get(client, id).await {
+    let reply = reply.unwrap_or_else(|| client.send(schedules_v3::request(id)?));
+    let schedule = match reply.and_then(|reply| reply.one::<ScheduleV3>()) {
         Ok(schedule) => schedule,
         // Gone since it was listed.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(Vec::new()),
@@ -309,8 +331,10 @@ fn members(
         .collect()
 }
 
-async fn lookup(client: &Client, user: &str) -> Result<Option<Grant>> {
-    match licenses::of_user(client, user).await {
+/// The licence that one user holds, by the answer to
+/// `licenses::request_of_user`.
+pub fn held_license(user: &str, reply: Result<Reply>) -> Result<Option<Grant>> {
+    match reply.and_then(|reply| reply.one::<License>()) {
         Ok(license) if license.id.is_empty() => Ok(None),
         Ok(license) => Ok(Some(license_grant(user, &license.id, None))),
         // The user left, or has none.
@@ -319,27 +343,30 @@ async fn lookup(client: &Client, user: &str) -> Result<Option<Grant>> {
     }
 }
 
-async fn team_parts(
+fn team_parts(
     client: &Client,
     team: &str,
     skip: u32,
     want: usize,
-    notices: &RefCell<Vec<Notice>>,
+    reply: Option<Result<Reply>>,
+    notices: &mut Vec<Notice>,
 ) -> Result<Parts<Grant>> {
     if team.is_empty() {
         return Ok(Parts::all([], 0));
     }
+    let path = teams::members_path(team)?;
+    let list = List::all(&path);
     let place = Place {
         at: skip,
         total: None,
     };
-    let stretch = match teams::members(client, team, &place, want.max(100)).await {
+    let stretch = match paging::read_after::<Member>(client, &list, &place, want.max(100), reply) {
         Ok(stretch) => stretch,
         // Gone since it was listed.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(Parts::all([], 0)),
         // A private team that the credential's user is not on.
         Err(error) if error.is_out_of_reach() => {
-            notices.borrow_mut().push(team_notice(team, error));
+            notices.push(team_notice(team, error));
             return Ok(Parts::all([], 0));
         }
         Err(error) => return Err(error),

@@ -1,47 +1,45 @@
 //! What one account holds: the rows of `list-grants` that are its own.
 
 use super::grants::{
-    license_grant, policy_grants, role_grant, schedule_grants, schedule_v3_grants, team_grant,
+    held_license, policy_grants, role_grant, schedule_grants, schedule_v3_grants, team_grant,
     team_notice,
 };
 use super::outline::Outline;
 use crate::errors::{ErrorCode, Result};
 use crate::exports::iga::connector::directory::AccountGrantsResult;
 use crate::iga::connector::types::Grant;
-use crate::pagerduty::client::Client;
+use crate::pagerduty::client::{Client, Request};
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
 use crate::pagerduty::licenses;
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
-use crate::pagerduty::teams;
+use crate::pagerduty::teams::{self, Member};
 use crate::pagerduty::users::{self, User};
 use std::collections::BTreeSet;
 
 /// All grants of one account.
-pub async fn account_grants(client: &Client, id: &str) -> Result<AccountGrantsResult> {
-    let user = users::get(client, id).await?;
+pub fn account_grants(client: &Client, id: &str) -> Result<AccountGrantsResult> {
+    let user = users::get(client, id)?;
     let mut outline = Outline::new(client, usize::MAX);
     outline.items.extend(role_grant(&user));
-    match licenses::of_user(client, id).await {
-        Ok(license) if license.id.is_empty() => {}
-        Ok(license) => outline.items.push(license_grant(id, &license.id, None)),
-        Err(error) if error.code == ErrorCode::NotFound => {}
+    match held_license(id, client.send(licenses::request_of_user(id)?)) {
+        Ok(license) => outline.items.extend(license),
         Err(error) => outline.leave_out_licenses(error)?,
     }
-    add_teams(&mut outline, &user).await?;
-    let schedules = paging::read_all::<Schedule>(client, &schedules::with_layers()).await?;
+    add_teams(&mut outline, &user)?;
+    let schedules = paging::read_all::<Schedule>(client, &schedules::with_layers())?;
     let mut seen = BTreeSet::new();
     for schedule in schedules {
         outline.add_of(id, schedule_grants(&schedule, client));
         seen.insert(schedule.id);
     }
-    match schedules_v3_of(client, &seen).await {
+    match schedules_v3_of(client, &seen) {
         Ok(grants) => outline.add_of(id, grants),
         Err(error) => outline.leave_out_schedules_v3(error)?,
     }
     let policies = List::all(escalation_policies::PATH).with("user_ids[]", id);
-    for policy in paging::read_all::<EscalationPolicy>(client, &policies).await? {
+    for policy in paging::read_all::<EscalationPolicy>(client, &policies)? {
         outline.add_of(id, policy_grants(&policy));
     }
     Ok(AccountGrantsResult {
@@ -57,38 +55,41 @@ impl Outline<'_, Grant> {
     }
 }
 
-async fn add_teams(outline: &mut Outline<'_, Grant>, user: &User) -> Result<()> {
-    let client = outline.client;
-    let memberships = user.teams.iter().filter(|team| team.is_live());
-    let memberships =
-        memberships.map(
-            async |team| match teams::all_members(client, &team.id).await {
-                Ok(members) => Ok(members
-                    .iter()
-                    .filter_map(|member| team_grant(&team.id, member))
-                    .filter(|grant| grant.account == user.id)
-                    .map(Ok)
-                    .collect()),
-                Err(error) if error.code == ErrorCode::NotFound => Ok(Vec::new()),
-                Err(error) if error.is_out_of_reach() => {
-                    Ok(vec![Err(team_notice(&team.id, error))])
-                }
-                Err(error) => Err(error),
-            },
-        );
-    for outcome in client.all(memberships).await?.into_iter().flatten() {
-        match outcome {
-            Ok(grant) => outline.items.push(grant),
-            Err(notice) => outline.notices.push(notice),
+fn add_teams(outline: &mut Outline<'_, Grant>, user: &User) -> Result<()> {
+    let teams = user.teams.iter().filter(|team| team.is_live());
+    let teams: Vec<&str> = teams.map(|team| team.id.as_str()).collect();
+    let paths = teams.iter().map(|team| teams::members_path(team));
+    let paths: Vec<String> = paths.collect::<Result<_>>()?;
+    let lists: Vec<List<'_>> = paths.iter().map(|path| List::all(path)).collect();
+    for (team, members) in teams
+        .iter()
+        .zip(paging::read_each::<Member>(outline.client, &lists))
+    {
+        match members {
+            Ok(members) => {
+                let grants = members.iter().filter_map(|member| team_grant(team, member));
+                outline.add_of(&user.id, grants.collect());
+            }
+            Err(error) if error.code == ErrorCode::NotFound => {}
+            Err(error) if error.is_out_of_reach() => outline.notices.push(team_notice(team, error)),
+            Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-async fn schedules_v3_of(client: &Client, seen: &BTreeSet<String>) -> Result<Vec<Grant>> {
+fn schedules_v3_of(client: &Client, seen: &BTreeSet<String>) -> Result<Vec<Grant>> {
     let list = List::all(schedules_v3::PATH);
-    let rows = paging::read_all::<ScheduleV3>(client, &list).await?;
-    let rows = rows.iter().filter(|row| !seen.contains(&row.id));
-    let grants = rows.map(async |row| schedule_v3_grants(client, &row.id).await);
-    Ok(client.all(grants).await?.into_iter().flatten().collect())
+    let rows = paging::read_all::<ScheduleV3>(client, &list)?;
+    let ids = rows.iter().map(|row| row.id.as_str());
+    let ids: Vec<&str> = ids
+        .filter(|id| !id.is_empty() && !seen.contains(*id))
+        .collect();
+    let requests = ids.iter().map(|id| schedules_v3::request(id));
+    let requests: Vec<Request> = requests.collect::<Result<_>>()?;
+    let mut grants = Vec::new();
+    for (id, reply) in ids.iter().zip(client.send_all(requests)) {
+        grants.extend(schedule_v3_grants(client, id, Some(reply))?);
+    }
+    Ok(grants)
 }

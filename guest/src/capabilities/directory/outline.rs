@@ -3,28 +3,40 @@
 
 use crate::errors::{Error, Result};
 use crate::iga::connector::types::Notice;
-use crate::pagerduty::client::Client;
-use crate::pagerduty::json::Row;
+use crate::pagerduty::client::{Client, Reply, Request};
+use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::{self, End, List, Place};
-use futures_util::StreamExt;
-use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Serialize};
 
 /// A place in a list of lists. Part of page tokens.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Position {
     /// Which of PagerDuty's lists.
-    #[serde(rename = "f")]
     pub phase: u8,
     /// Where in it.
-    #[serde(rename = "p")]
     pub place: Place,
     /// How much of that row is done.
-    #[serde(rename = "k", default)]
     pub skip: u32,
 }
 
 impl Position {
+    /// For a page token.
+    pub fn write(&self) -> Json {
+        Json::of([
+            ("f", u32::from(self.phase).into()),
+            ("p", self.place.write()),
+            ("k", self.skip.into()),
+        ])
+    }
+
+    /// From a page token.
+    pub fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            phase: u8::try_from(json.count("f")?).ok()?,
+            place: Place::read(json.get("p"))?,
+            skip: json.count("k").unwrap_or(0),
+        })
+    }
+
     /// Whether there is such a place. A row has no more parts than a team has
     /// members.
     pub fn is_valid(&self, phases: u8) -> bool {
@@ -116,80 +128,88 @@ impl<'c, T> Outline<'c, T> {
 
     /// Goes on in a list, making items of its rows: `expand` is given a row and
     /// the part to start with. Returns whether the list is through.
-    pub async fn add_rows<R, F>(
+    pub fn add_rows<R: Row>(
         &mut self,
         list: &List<'_>,
         at: &mut Position,
-        expand: impl Fn(R, u32) -> F,
-    ) -> Result<bool>
-    where
-        R: Row + Clone,
-        F: Future<Output = Result<Parts<T>>>,
-    {
-        // A row comes to one item or more, mostly.
-        let wanted = self.room().min(100);
-        let stretch = paging::read::<R>(self.client, list, &at.place, wanted).await?;
-        at.place.total = stretch.total;
-        let expand = &expand;
-        let rows = stretch.rows.iter().map(|row| -> Expand<'_, T> {
-            Box::new(move |skip| match row {
-                Some(row) => Box::pin(expand(row.clone(), skip)),
-                None => Box::pin(async { Ok(Parts::all([], 0)) }),
-            })
-        });
-        self.add_expanded(rows.collect(), at)
-            .await
-            .and_then(|all| match stretch.end {
-                _ if !all => Ok(false),
-                None => Ok(false),
-                Some(End::Complete) => Ok(true),
-                Some(End::Capped) => Err(paging::capped(list.path)),
-            })
+        expand: &mut dyn FnMut(&R, u32) -> Parts<T>,
+    ) -> Result<bool> {
+        let ask = |_: &R, _| None;
+        self.add_asking(list, at, &ask, &mut |row, skip, _| Ok(expand(row, skip)))
     }
 
-    /// `add_rows`, whatever the rows are. Returns whether it took all of them.
-    fn add_expanded<'a>(
-        &'a mut self,
-        rows: Vec<Expand<'a, T>>,
-        at: &'a mut Position,
-    ) -> LocalBoxFuture<'a, Result<bool>> {
-        Box::pin(async move {
-            let mut left = rows.len();
-            let skip = at.skip;
-            let expansions = rows.iter().enumerate().map(async |(index, expand)| {
-                let parts = expand(if index == 0 { skip } else { 0 }).await?;
-                Ok((expand, parts))
-            });
-            let mut expansions = self.client.in_window(expansions);
-            while let Some(expansion) = expansions.next().await {
-                let (expand, mut expansion) = expansion?;
-                loop {
-                    for part in expansion.parts {
-                        if self.room() == 0 {
-                            return Ok(false);
-                        }
-                        at.skip += 1;
-                        self.items.extend(part);
-                    }
-                    if !expansion.more {
-                        break;
-                    }
+    /// The same where a row is not enough: `ask` says what to request for it,
+    /// and `expand` is given the answer, or none where it goes on with a row.
+    pub fn add_asking<R: Row>(
+        &mut self,
+        list: &List<'_>,
+        at: &mut Position,
+        ask: &dyn Fn(&R, u32) -> Option<Request>,
+        expand: ExpandRow<'_, R, T>,
+    ) -> Result<bool> {
+        // A row comes to one item or more, mostly.
+        let wanted = self.room().min(100);
+        let stretch = paging::read::<R>(self.client, list, &at.place, wanted)?;
+        at.place.total = stretch.total;
+        let rows = stretch.rows.iter().enumerate();
+        let requests: Vec<Option<Request>> = rows
+            .map(|(index, row)| ask(row.as_ref()?, if index == 0 { at.skip } else { 0 }))
+            .collect();
+        let all = self.add_expanded(requests, at, &mut |index, skip, reply| match stretch
+            .rows
+            .get(index)
+        {
+            Some(Some(row)) => expand(row, skip, reply),
+            _ => Ok(Parts::all([], 0)),
+        })?;
+        match stretch.end {
+            _ if !all => Ok(false),
+            None => Ok(false),
+            Some(End::Complete) => Ok(true),
+            Some(End::Capped) => Err(paging::capped(list.path)),
+        }
+    }
+
+    /// `add_asking`, whatever the rows are. Returns whether it took all of them.
+    fn add_expanded(
+        &mut self,
+        requests: Vec<Option<Request>>,
+        at: &mut Position,
+        expand: Expand<'_, usize, T>,
+    ) -> Result<bool> {
+        let asking: Vec<bool> = requests.iter().map(Option::is_some).collect();
+        let client = self.client;
+        let mut replies = client.send_all(requests.into_iter().flatten());
+        for (index, asks) in asking.iter().enumerate() {
+            let mut reply = if *asks { replies.next() } else { None };
+            loop {
+                let expansion = expand(index, at.skip, reply.take())?;
+                for part in expansion.parts {
                     if self.room() == 0 {
                         return Ok(false);
                     }
-                    expansion = expand(at.skip).await?;
+                    at.skip += 1;
+                    self.items.extend(part);
                 }
-                at.place.at += 1;
-                at.skip = 0;
-                left -= 1;
-                if self.is_done() {
+                if !expansion.more {
                     break;
                 }
+                if self.room() == 0 {
+                    return Ok(false);
+                }
             }
-            Ok(left == 0)
-        })
+            at.place.at += 1;
+            at.skip = 0;
+            if self.is_done() {
+                return Ok(index + 1 == asking.len());
+            }
+        }
+        Ok(true)
     }
 }
 
 /// Makes parts of a row, from a given one on.
-type Expand<'a, T> = Box<dyn Fn(u32) -> LocalBoxFuture<'a, Result<Parts<T>>> + 'a>;
+type ExpandRow<'e, R, T> = &'e mut dyn FnMut(&R, u32, Option<Result<Reply>>) -> Result<Parts<T>>;
+
+/// The same, by the row's number.
+type Expand<'e, R, T> = &'e mut dyn FnMut(R, u32, Option<Result<Reply>>) -> Result<Parts<T>>;

@@ -8,44 +8,51 @@ use crate::iga::connector::types::{PageRequest, Resource};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::client::Client;
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
+use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::List;
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Team};
 use crate::pagerduty::users;
-use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 const PHASES: u8 = 5;
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 struct At(Position);
 
 impl Cursor for At {
+    fn write(&self) -> Json {
+        self.0.write()
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Position::read(json).map(Self)
+    }
+
     fn is_valid(&self) -> bool {
         self.0.is_valid(PHASES)
     }
 }
 
 /// Some of the resources.
-pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePage> {
+pub fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePage> {
     let size = page_size(client, page)?;
     let At(mut at) = position(Function::Resources, page)?;
     let mut outline = Outline::new(client, size);
-    let schedules_seen = RefCell::new(BTreeSet::new());
+    let mut schedules_seen = BTreeSet::new();
     while !outline.is_done() {
         let is_through = match at.phase {
             0 => {
-                let tenant = tenant(client).await?;
+                let tenant = tenant(client)?;
                 outline.add_known([tenant], &mut at)
             }
             1 => {
                 let list = List::all(teams::PATH);
-                let teams = outline.add_rows(&list, &mut at, async |team: Team, skip| {
-                    Ok(one(TEAM, team.id, team.name, team.description, skip))
+                let teams = outline.add_rows(&list, &mut at, &mut |team: &Team, skip| {
+                    one(TEAM, &team.id, &team.name, &team.description, skip)
                 });
-                match teams.await {
+                match teams {
                     Ok(is_through) => is_through,
                     Err(error) => {
                         outline.leave_out_teams(error)?;
@@ -55,30 +62,28 @@ pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<Resou
             }
             2 => {
                 let list = List::all(schedules::PATH);
-                outline
-                    .add_rows(&list, &mut at, async |schedule: Schedule, skip| {
-                        schedules_seen.borrow_mut().insert(schedule.id.clone());
-                        let Schedule {
-                            id,
-                            name,
-                            description,
-                            ..
-                        } = schedule;
-                        Ok(one(SCHEDULE, id, name, description, skip))
-                    })
-                    .await?
+                outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
+                    schedules_seen.insert(schedule.id.clone());
+                    let Schedule {
+                        id,
+                        name,
+                        description,
+                        ..
+                    } = schedule;
+                    one(SCHEDULE, id, name, description, skip)
+                })?
             }
             3 => {
                 let list = List::all(schedules_v3::PATH);
-                let schedules = outline.add_rows(&list, &mut at, async |row: ScheduleV3, skip| {
+                let schedules = outline.add_rows(&list, &mut at, &mut |row: &ScheduleV3, skip| {
                     // The lists are disjoint. Should a migration happen between
                     // them, the schedule was listed already.
-                    if schedules_seen.borrow().contains(&row.id) {
-                        return Ok(Parts::all([], 0));
+                    if schedules_seen.contains(&row.id) {
+                        return Parts::all([], 0);
                     }
-                    Ok(one(SCHEDULE, row.id, row.name, row.description, skip))
+                    one(SCHEDULE, &row.id, &row.name, &row.description, skip)
                 });
-                match schedules.await {
+                match schedules {
                     Ok(is_through) => is_through,
                     Err(error) => {
                         outline.leave_out_schedules_v3(error)?;
@@ -88,17 +93,15 @@ pub async fn list_resources(client: &Client, page: &PageRequest) -> Result<Resou
             }
             _ => {
                 let list = List::all(escalation_policies::PATH);
-                outline
-                    .add_rows(&list, &mut at, async |policy: EscalationPolicy, skip| {
-                        let EscalationPolicy {
-                            id,
-                            name,
-                            description,
-                            ..
-                        } = policy;
-                        Ok(one(ESCALATION_POLICY, id, name, description, skip))
-                    })
-                    .await?
+                outline.add_rows(&list, &mut at, &mut |policy: &EscalationPolicy, skip| {
+                    let EscalationPolicy {
+                        id,
+                        name,
+                        description,
+                        ..
+                    } = policy;
+                    one(ESCALATION_POLICY, id, name, description, skip)
+                })?
             }
         };
         if is_through {
@@ -140,8 +143,8 @@ impl<T> Outline<'_, T> {
 
 /// The tenant is no object of PagerDuty's API: all that is known is its
 /// subdomain, from the address of a user's page.
-async fn tenant(client: &Client) -> Result<Resource> {
-    let (user, _) = users::first(client).await?;
+fn tenant(client: &Client) -> Result<Resource> {
+    let (user, _) = users::first(client)?;
     let label = user.as_ref().and_then(|user| user.subdomain());
     Ok(Resource {
         id: String::new(),
@@ -153,18 +156,17 @@ async fn tenant(client: &Client) -> Result<Resource> {
 
 fn one(
     resource_type: &str,
-    id: String,
-    label: Option<String>,
-    description: Option<String>,
+    id: &str,
+    label: &Option<String>,
+    description: &Option<String>,
     skip: u32,
 ) -> Parts<Resource> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let resource = (!id.is_empty()).then(|| Resource {
-        label: label
-            .filter(|l| !l.is_empty())
-            .unwrap_or_else(|| id.clone()),
-        id,
+        id: id.to_owned(),
         resource_type: resource_type.to_owned(),
-        description: description.filter(|text| !text.is_empty()),
+        label: given(label).unwrap_or_else(|| id.to_owned()),
+        description: given(description),
     });
     Parts::all(resource, skip)
 }
