@@ -59,6 +59,21 @@ enum Change {
 /// Corrections to PagerDuty's description, each with its evidence.
 const KNOWN_DEVIATIONS: &[Deviation] = &[
     Deviation {
+        at: "/paths/~1users~1me/get/responses",
+        change: Change::Status("401", "#/components/responses/ArgumentError"),
+        reason: "a wrong credential is 401 everywhere",
+    },
+    Deviation {
+        at: "/paths/~1analytics~1raw~1users/post/responses",
+        change: Change::Status("402", "#/components/responses/ArgumentError"),
+        reason: "PagerDuty's page on errors: 402 where the account lacks the ability",
+    },
+    Deviation {
+        at: "/paths/~1analytics~1raw~1users/post/responses",
+        change: Change::Status("403", "#/components/responses/ArgumentError"),
+        reason: "PagerDuty's page on errors: 403 where the credential may not",
+    },
+    Deviation {
         at: "/paths/~1license_allocations/get/parameters",
         change: Change::Parameter("#/components/parameters/offset_total"),
         reason: "PagerDuty's page on pagination: every classic list takes `total`; the answer has it",

@@ -416,7 +416,7 @@ fn count_going(flights: &[Rc<RefCell<Flight>>]) -> usize {
 }
 
 /// Answers to several requests, in the requests' order. To drop it gives up
-/// those that are still to come.
+/// those that have not left yet.
 pub struct Batch<'r> {
     client: &'r Client,
     requests: Box<dyn Iterator<Item = Request> + 'r>,
@@ -438,6 +438,22 @@ impl Iterator for Batch<'_> {
         }
         let flight = self.ahead.remove(0);
         Some(self.client.wait_for(&flight))
+    }
+}
+
+impl Drop for Batch<'_> {
+    /// Waits for what is in flight. An answer that was cut off would be missing
+    /// in a recording, and which ones were would depend on the network.
+    fn drop(&mut self) {
+        loop {
+            self.ahead
+                .retain(|flight| matches!(flight.borrow().state, State::Going(_)));
+            if self.ahead.is_empty() {
+                return;
+            }
+            self.client.sleep();
+            self.client.advance();
+        }
     }
 }
 
