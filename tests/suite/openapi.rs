@@ -59,21 +59,6 @@ enum Change {
 /// Corrections to PagerDuty's description, each with its evidence.
 const KNOWN_DEVIATIONS: &[Deviation] = &[
     Deviation {
-        at: "/paths/~1users~1me/get/responses",
-        change: Change::Status("401", "#/components/responses/ArgumentError"),
-        reason: "a wrong credential is 401 everywhere",
-    },
-    Deviation {
-        at: "/paths/~1analytics~1raw~1users/post/responses",
-        change: Change::Status("402", "#/components/responses/ArgumentError"),
-        reason: "PagerDuty's page on errors: 402 where the account lacks the ability",
-    },
-    Deviation {
-        at: "/paths/~1analytics~1raw~1users/post/responses",
-        change: Change::Status("403", "#/components/responses/ArgumentError"),
-        reason: "PagerDuty's page on errors: 403 where the credential may not",
-    },
-    Deviation {
         at: "/paths/~1license_allocations/get/parameters",
         change: Change::Parameter("#/components/parameters/offset_total"),
         reason: "PagerDuty's page on pagination: every classic list takes `total`; the answer has it",
@@ -434,8 +419,10 @@ impl Description {
         let status = exchange.status;
         let response = self.follow(format!("{}/responses/{status}", operation.operation));
         if self.at(&response).is_null() {
-            // A connection that was dropped, and what anything on the way may say.
-            let anywhere = matches!(status, 0 | 408 | 429 | 500..);
+            // A connection that was dropped, what anything on the way may say, and
+            // what PagerDuty's page on errors says of every operation: 401 for a
+            // wrong credential, 402 for a missing ability, 403 for missing rights.
+            let anywhere = matches!(status, 0 | 401..=403 | 408 | 429 | 500..);
             let wrong = (!anywhere).then(|| format!("status {status} is not described"));
             return wrong.into_iter().collect();
         }
