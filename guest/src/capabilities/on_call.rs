@@ -50,7 +50,7 @@ struct Question<'a> {
     account: Option<&'a str>,
     /// In order, each once.
     schedules: Vec<&'a str>,
-    /// None for now.
+    /// None for the present.
     at: Option<Timestamp>,
 }
 

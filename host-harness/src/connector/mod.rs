@@ -2,6 +2,7 @@
 //! describe itself. Cheap to clone.
 
 mod call;
+mod error;
 mod settings;
 mod tenant;
 mod verify;
@@ -16,7 +17,8 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
 
-pub use call::{CallError, CallReport};
+pub use call::CallReport;
+pub use error::CallError;
 pub use settings::SettingError;
 pub use tenant::{OpenError, Tenant, TenantConfig};
 pub use verify::LoadError;
