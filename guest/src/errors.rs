@@ -48,6 +48,12 @@ impl Error {
         self
     }
 
+    /// After a failure that leaves open whether the vendor did as it was asked.
+    pub fn uncertain(mut self) -> Self {
+        self.may_have_applied = true;
+        self
+    }
+
     /// Whether a part of the vendor's API is out of reach for this tenant or
     /// credential, rather than broken: a read goes on without it.
     pub fn is_out_of_reach(&self) -> bool {

@@ -1,5 +1,6 @@
-//! The PagerDuty connector: a component that reads a PagerDuty tenant's
-//! accounts, access, activity and on-call state.
+//! The PagerDuty connector: a component that reads and changes a PagerDuty
+//! tenant's accounts and access, reads activity and on-call state, and hands
+//! over what somebody leaves behind.
 //!
 //! This file is the border to the host: the contract's types in, the contract's
 //! types out. What the platform asks for is in `capabilities`, what PagerDuty
@@ -12,7 +13,9 @@ mod page_token;
 mod pagerduty;
 mod settings;
 
-use crate::capabilities::{activity, credentials, diagnostics, directory, metadata, on_call};
+use crate::capabilities::{
+    activity, credentials, diagnostics, directory, metadata, offboarding, on_call, provisioning,
+};
 use crate::errors::Result;
 use crate::exports::iga::connector as contract;
 use crate::exports::iga::connector::activity::{ActivityPage, LastActivityReport};
@@ -22,8 +25,10 @@ use crate::exports::iga::connector::directory::{
     AccountGrantsResult, AccountPage, EntitlementPage, GrantPage, ResourcePage,
 };
 use crate::exports::iga::connector::metadata::Descriptor;
+use crate::exports::iga::connector::offboarding::{Applied, Plan, Step};
 use crate::exports::iga::connector::on_call::Shift;
-use crate::iga::connector::types::{Account, Error, PageRequest};
+use crate::exports::iga::connector::provisioning::{AccountChange, CreatedAccount, NewAccount};
+use crate::iga::connector::types::{Account, Effect, EntitlementRef, Error, PageRequest};
 use crate::pagerduty::client::Client;
 use crate::settings::Settings;
 
@@ -31,7 +36,7 @@ use crate::settings::Settings;
 mod bindings {
     wit_bindgen::generate!({
         path: "../wit",
-        world: "reading-connector",
+        world: "any-connector",
     });
 }
 
@@ -116,5 +121,41 @@ impl contract::on_call::Guest for Connector {
 impl contract::diagnostics::Guest for Connector {
     fn diagnose() -> Answer<Vec<Finding>> {
         call(|client| Ok(diagnostics::diagnose(client)))
+    }
+}
+
+impl contract::provisioning::Guest for Connector {
+    fn create_account(account: NewAccount) -> Answer<CreatedAccount> {
+        call(|client| provisioning::create_account(client, &account))
+    }
+
+    fn update_account(id: String, change: AccountChange) -> Answer<Effect> {
+        call(|client| provisioning::update_account(client, &id, &change))
+    }
+
+    fn assign(id: String, entitlement: EntitlementRef) -> Answer<Effect> {
+        call(|client| provisioning::assign(client, &id, &entitlement))
+    }
+
+    fn unassign(id: String, entitlement: EntitlementRef) -> Answer<Effect> {
+        call(|client| provisioning::unassign(client, &id, &entitlement))
+    }
+
+    fn delete_account(id: String) -> Answer<Effect> {
+        call(|client| provisioning::delete_account(client, &id))
+    }
+}
+
+impl contract::offboarding::Guest for Connector {
+    fn plan_transfer(source: String, target: String) -> Answer<Plan> {
+        call(|client| offboarding::plan_transfer(client, &source, &target))
+    }
+
+    fn plan_removal(source: String) -> Answer<Plan> {
+        call(|client| offboarding::plan_removal(client, &source))
+    }
+
+    fn apply(step: Step) -> Answer<Applied> {
+        call(|client| offboarding::apply(client, &step))
     }
 }

@@ -64,6 +64,10 @@ pub struct Settings {
     pub subdomain: Option<String>,
     /// In whose name incidents are moved.
     pub from_email: Option<String>,
+    /// The role that takes the place of one that is taken away.
+    pub default_role: Option<String>,
+    /// The licence that takes the place of one that is taken away.
+    pub default_license: Option<String>,
     /// Requests in flight at once.
     pub concurrency: usize,
     /// How long the call may take.
@@ -131,6 +135,8 @@ impl Settings {
             base_url_is_custom: custom.is_some(),
             subdomain,
             from_email,
+            default_role: variable("DEFAULT_ROLE"),
+            default_license: variable("DEFAULT_LICENSE"),
             concurrency,
             deadline,
         })

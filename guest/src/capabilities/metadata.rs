@@ -252,17 +252,27 @@ fn capability(rules: &Rules) -> Capability {
         .requests
         .iter()
         .filter_map(|rule| rule.split_once(' '));
+    let requests: Vec<RequestRule> = requests
+        .map(|(method, path)| RequestRule {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            level: level(method, path),
+        })
+        .collect();
+    let writes = requests.iter().any(|rule| rule.level == Level::Write);
     Capability {
         name: rules.name.to_owned(),
-        level: Level::Read,
-        requests: requests
-            .map(|(method, path)| RequestRule {
-                method: method.to_owned(),
-                path: path.to_owned(),
-                level: Level::Read,
-            })
-            .collect(),
+        level: if writes { Level::Write } else { Level::Read },
+        requests,
         scopes: rules.scopes.iter().map(|&scope| scope.to_owned()).collect(),
+    }
+}
+
+/// PagerDuty takes one query by POST.
+fn level(method: &str, path: &str) -> Level {
+    match (method, path) {
+        ("GET", _) | ("POST", "/analytics/raw/users") => Level::Read,
+        _ => Level::Write,
     }
 }
 

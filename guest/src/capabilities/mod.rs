@@ -5,4 +5,6 @@ pub mod credentials;
 pub mod diagnostics;
 pub mod directory;
 pub mod metadata;
+pub mod offboarding;
 pub mod on_call;
+pub mod provisioning;

@@ -7,15 +7,17 @@
 //! on what an answer may hold. The credential is none of its business: the host
 //! adds it after the request has left the component.
 
+pub use crate::pagerduty::request::{Change, Reply, Request, checked_id, vendor_id};
+
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::errors;
-use crate::pagerduty::json::{Json, Page, Row};
+use crate::pagerduty::json::{Page, Row};
+use crate::pagerduty::request::Repeat;
 use crate::pagerduty::retry::Attempts;
 use crate::pagerduty::transport::{self, Answer, Exchange, Kept, Outgoing};
 use crate::settings::Settings;
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
@@ -23,101 +25,6 @@ use std::time::{Duration, Instant};
 const RESERVE: Duration = Duration::from_millis(250);
 /// After so much of the deadline, in percent, a list returns what it has.
 const MOSTLY_USED: u32 = 70;
-
-/// A request that only looks. One that changes something will have a type of
-/// its own: what is safe to repeat must not depend on an argument.
-pub struct Request {
-    method: &'static str,
-    /// None for the one in the settings.
-    base_url: Option<&'static str>,
-    path: String,
-    query: String,
-    body: Option<Vec<u8>>,
-}
-
-impl Request {
-    /// A GET.
-    pub fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: "GET",
-            base_url: None,
-            path: path.into(),
-            query: String::new(),
-            body: None,
-        }
-    }
-
-    /// A POST whose body is a query, in JSON.
-    pub fn search(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Self {
-            method: "POST",
-            body: Some(body),
-            ..Self::get(path)
-        }
-    }
-
-    /// To another place than the settings say.
-    pub fn to(mut self, base_url: &'static str) -> Self {
-        self.base_url = Some(base_url);
-        self
-    }
-
-    /// With that query parameter.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.query
-            .push(if self.query.is_empty() { '?' } else { '&' });
-        percent_encode(&mut self.query, name);
-        self.query.push('=');
-        percent_encode(&mut self.query, value);
-        self
-    }
-
-    fn without(&self, name: &str) -> Error {
-        self.unreadable(&format!("there is no `{name}`"))
-    }
-
-    fn unreadable(&self, why: &str) -> Error {
-        Error::invalid_response(format!(
-            "PagerDuty's answer to {} {} can't be read: {}",
-            self.method,
-            self.path,
-            errors::clean(why)
-        ))
-    }
-}
-
-/// What came back, and what it answers.
-pub struct Reply {
-    request: Rc<Request>,
-    body: Kept,
-}
-
-impl Reply {
-    /// Reads it.
-    pub fn json(&self) -> Result<Json> {
-        let json = Json::parse(self.body.bytes());
-        json.map_err(|error| self.request.unreadable(&error.to_string()))
-    }
-
-    /// Reads one object.
-    pub fn one<T: Row>(&self) -> Result<T> {
-        let json = self.json()?;
-        let object = json.object(T::ONE);
-        object
-            .map(T::read)
-            .ok_or_else(|| self.request.without(T::ONE))
-    }
-
-    /// Reads a list.
-    pub fn page<T: Row>(&self) -> Result<Page<T>> {
-        Page::read(&self.json()?).ok_or_else(|| self.request.without(T::MANY))
-    }
-
-    /// The same, for lists that go by cursor.
-    pub fn list<'j>(&self, json: &'j Json, name: &str) -> Result<&'j [Json]> {
-        json.list(name).ok_or_else(|| self.request.without(name))
-    }
-}
 
 /// What PagerDuty says about its rate limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,24 +35,6 @@ pub struct RateLimit {
     pub remaining: Option<u32>,
     /// Seconds until the next one.
     pub reset: Option<u32>,
-}
-
-/// A path segment from outside: refuses what is not an id before it becomes
-/// part of a request.
-pub fn checked_id(id: &str) -> Result<&str> {
-    if is_id(id) {
-        Ok(id)
-    } else {
-        Err(
-            Error::invalid_input(format!("`{}` is not a PagerDuty id", errors::clean(id)))
-                .hint("an id has 1 to 64 letters, digits, `-` and `_`"),
-        )
-    }
-}
-
-/// A path segment from one of PagerDuty's own answers.
-pub fn vendor_id(id: &str) -> Result<&str> {
-    checked_id(id).map_err(|error| Error::invalid_response(&error.message))
 }
 
 /// One call's way to PagerDuty.
@@ -166,7 +55,16 @@ pub struct Client {
 struct Flight {
     request: Rc<Request>,
     attempts: Attempts,
+    /// Whether it changes something, and nobody knows whether it has.
+    is_uncertain: bool,
     state: State,
+}
+
+impl Flight {
+    fn fail(&mut self, mut error: Error) {
+        error.may_have_applied = self.is_uncertain;
+        self.state = State::Done(Err(error));
+    }
 }
 
 enum State {
@@ -222,6 +120,16 @@ impl Client {
         self.wait_for(&self.launch(request))
     }
 
+    /// Sends a change, again where that can't do it twice, and waits for the
+    /// answer, which may be empty.
+    ///
+    /// An error says by `may_have_applied` whether an attempt had an uncertain
+    /// end. A `not-found` with it, after a DELETE, means that an earlier
+    /// attempt has deleted it.
+    pub fn change(&self, change: Change) -> Result<Reply> {
+        self.wait_for(&self.launch(change.0))
+    }
+
     /// Fetches one object.
     pub fn fetch_one<T: Row>(&self, request: Request) -> Result<T> {
         self.send(request)?.one()
@@ -247,6 +155,7 @@ impl Client {
         let flight = Rc::new(RefCell::new(Flight {
             request: Rc::new(request),
             attempts: Attempts::default(),
+            is_uncertain: false,
             state: State::Waiting(Duration::ZERO),
         }));
         self.flights.borrow_mut().push(Rc::downgrade(&flight));
@@ -288,7 +197,7 @@ impl Client {
             if let State::Going(exchange) = &mut flight.state {
                 let outcome = match exchange.advance() {
                     Ok(Some(answer)) => self.judge(exchange.what(), answer),
-                    Ok(None) if self.time_left().is_none() => Err(out_of_time(None)),
+                    Ok(None) if self.time_left().is_none() => Err(out_of_time(None).uncertain()),
                     Ok(None) => continue,
                     Err(error) => Err(error),
                 };
@@ -309,7 +218,7 @@ impl Client {
         }
         let pause = self.not_before.get().saturating_sub(now);
         if !pause.is_zero() && !self.has_time_for(pause) {
-            flight.state = State::Done(Err(out_of_time(Some(pause))));
+            flight.fail(out_of_time(Some(pause)));
         }
         pause.is_zero()
     }
@@ -324,6 +233,7 @@ impl Client {
             path: &request.path,
             query: &request.query,
             body: request.body.as_deref(),
+            from: request.from.as_deref(),
             timeout,
             held: &self.held,
         })
@@ -347,15 +257,21 @@ impl Client {
 
     /// After a failure: the request waits for another attempt, or is done.
     fn settle(&self, flight: &mut Flight, error: Error) {
-        let Some(wait) = flight.attempts.wait_after(&error, transport::random()) else {
-            flight.state = State::Done(Err(error));
+        let repeat = flight.request.repeat;
+        flight.is_uncertain |= error.may_have_applied && repeat != Repeat::Reads;
+        let is_final = flight.is_uncertain && repeat == Repeat::Once;
+        let wait = flight.attempts.wait_after(&error, transport::random());
+        let Some(wait) = wait.filter(|_| !is_final) else {
+            flight.fail(error);
             return;
         };
-        let until = self.elapsed() + wait;
-        flight.state = if !self.has_time_for(wait) {
+        if !self.has_time_for(wait) {
             let late = out_of_time(Some(wait)).hint(&error.message);
-            State::Done(Err(error.reworded(late)))
-        } else if error.code == ErrorCode::RateLimited {
+            flight.fail(error.reworded(late));
+            return;
+        }
+        let until = self.elapsed() + wait;
+        flight.state = if error.code == ErrorCode::RateLimited {
             // Not only this one: the others would be refused as well.
             self.not_before.set(self.not_before.get().max(until));
             State::Waiting(Duration::ZERO)
@@ -474,23 +390,4 @@ fn out_of_time(wait: Option<Duration>) -> Error {
 
 fn seconds_up(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
-}
-
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-/// RFC 3986: everything but the unreserved characters.
-fn percent_encode(into: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(byte.into());
-        } else {
-            // Writing to a string can't fail.
-            let _ = write!(into, "%{byte:02X}");
-        }
-    }
 }

@@ -28,6 +28,8 @@ pub fn from_reply(what: &str, status: u16, reset: Option<u32>, body: &[u8]) -> E
     error.upstream_status = Some(status);
     error.upstream_code = complaint.code.map(|code| code.to_string());
     error.retry_after = reset.filter(|_| code == ErrorCode::RateLimited);
+    // A refusal is a refusal; a server that breaks may have done its work.
+    error.may_have_applied = status >= 500 || status == 408;
     error
 }
 

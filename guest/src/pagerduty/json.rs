@@ -15,7 +15,7 @@ use std::fmt::{self, Write};
 const MAX_VALUES: u32 = 250_000;
 
 /// A value.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Json {
     /// Null, and numbers that are not whole.
     Null,
@@ -133,6 +133,15 @@ impl Json {
             .iter()
             .find(|(key, _)| key == name)
             .map_or(&Self::Null, |(_, value)| value)
+    }
+
+    /// A field by itself; none if there is none.
+    pub fn into_field(self, name: &str) -> Option<Self> {
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        let mut fields = fields.into_iter();
+        fields.find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// An object in a field.

@@ -11,6 +11,7 @@ pub mod licenses;
 pub mod oncalls;
 pub mod paging;
 pub mod references;
+pub mod request;
 pub mod retry;
 pub mod schedules;
 pub mod schedules_v3;

@@ -47,6 +47,8 @@ pub struct Outgoing<'a> {
     pub query: &'a str,
     /// JSON.
     pub body: Option<&'a [u8]>,
+    /// In whose name, as an e-mail address.
+    pub from: Option<&'a str>,
     /// Everything must be done by then.
     pub timeout: Duration,
     /// The bytes of all answers in flight.
@@ -289,6 +291,9 @@ impl Outgoing<'_> {
         };
         set("accept", "application/vnd.pagerduty+json;version=2")?;
         set("user-agent", user_agent)?;
+        if let Some(from) = self.from {
+            set("from", from)?;
+        }
         if let Some(body) = self.body {
             set("content-type", "application/json")?;
             set("content-length", &body.len().to_string())?;
@@ -296,6 +301,8 @@ impl Outgoing<'_> {
         let request = OutgoingRequest::new(headers);
         let method = match self.method {
             "POST" => Method::Post,
+            "PUT" => Method::Put,
+            "DELETE" => Method::Delete,
             _ => Method::Get,
         };
         let (scheme, rest) = match self.base_url.split_once("://") {
@@ -333,10 +340,10 @@ struct What(String);
 impl What {
     fn interrupted(&self, error: StreamError) -> Error {
         match error {
-            StreamError::Closed => self.not_reached("the connection was closed"),
+            StreamError::Closed => self.not_reached("the connection was closed").uncertain(),
             StreamError::LastOperationFailed(error) => match http_error_code(&error) {
                 Some(code) => self.failure(&code),
-                None => self.not_reached("the connection broke"),
+                None => self.not_reached("the connection broke").uncertain(),
             },
         }
     }
@@ -354,20 +361,17 @@ impl What {
                 format!("the host's policy refused the address behind {what}"),
             )
             .hint("check the setting `base-url`; private addresses need a grant"),
-            Wasi::ConnectionTimeout
-            | Wasi::ConnectionReadTimeout
+            Wasi::ConnectionTimeout | Wasi::DnsTimeout => self.too_late(),
+            Wasi::ConnectionReadTimeout
             | Wasi::ConnectionWriteTimeout
-            | Wasi::HttpResponseTimeout
-            | Wasi::DnsTimeout => Error::new(
-                ErrorCode::Timeout,
-                format!("PagerDuty did not answer {what} in time"),
-            ),
+            | Wasi::HttpResponseTimeout => self.too_late().uncertain(),
             Wasi::HttpResponseBodySize(_) => self.too_large(),
             Wasi::InternalError(Some(text)) if text.starts_with("budget-exhausted") => Error::new(
                 ErrorCode::BudgetExhausted,
                 format!("the host's budget for this call does not suffice for {what}"),
-            ),
-            Wasi::InternalError(Some(text)) => self.not_reached(text),
+            )
+            .uncertain(),
+            Wasi::InternalError(Some(text)) => self.not_reached(text).uncertain(),
             Wasi::DnsError(_) | Wasi::DestinationNotFound => {
                 self.not_reached("the name can't be resolved")
             }
@@ -377,15 +381,23 @@ impl What {
             Wasi::TlsCertificateError => self.not_reached("the server's certificate is not valid"),
             Wasi::TlsProtocolError | Wasi::TlsAlertReceived(_) => self.not_reached("TLS failed"),
             Wasi::ConnectionTerminated | Wasi::HttpResponseIncomplete => {
-                self.not_reached("the connection broke")
+                self.not_reached("the connection broke").uncertain()
             }
             // Their names are for programs, and spelling them all out takes 10 KB.
-            _ => self.not_reached("the connection failed"),
+            _ => self.not_reached("the connection failed").uncertain(),
         }
+    }
+
+    fn too_late(&self) -> Error {
+        Error::new(
+            ErrorCode::Timeout,
+            format!("PagerDuty did not answer {} in time", self.0),
+        )
     }
 
     fn too_large(&self) -> Error {
         Error::invalid_response(format!("PagerDuty's answer to {} is too large", self.0))
+            .uncertain()
     }
 
     fn not_reached(&self, why: &str) -> Error {

@@ -1,6 +1,6 @@
 //! Users.
 
-use crate::errors::Result;
+use crate::errors::{Error, Result};
 use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
@@ -93,4 +93,25 @@ pub fn first(client: &Client) -> Result<(Option<User>, Option<u32>)> {
     let request = Request::get(PATH).with("limit", "1").with("total", "true");
     let page = client.fetch_page::<User>(request)?;
     Ok((page.rows.into_iter().flatten().next(), page.total))
+}
+
+/// The e-mail address of the user in whose name things are done, for the header
+/// `From`: the setting, or the credential's own user.
+pub fn requester(client: &Client) -> Result<String> {
+    if let Some(email) = &client.settings().from_email {
+        return Ok(email.clone());
+    }
+    let own = match me(client) {
+        Ok(me) => me.email,
+        // A credential without a user.
+        Err(error) if error.upstream_status.is_some_and(|status| status < 500) => None,
+        Err(error) => return Err(error),
+    };
+    own.filter(|email| !email.is_empty()).ok_or_else(|| {
+        Error::invalid_input("the credential acts as no user, and PagerDuty wants one for this")
+            .hint(
+                "set `from-email` to the e-mail address of a user of this PagerDuty account, who \
+                 will be named as the one who did it",
+            )
+    })
 }

@@ -17,8 +17,11 @@ use crate::{
     contract::{
         self, InputError, activity, credentials, diagnostics, directory,
         metadata::Descriptor,
-        on_call, to_json,
-        types::{Account, Error, ErrorCode, PageRequest},
+        offboarding::{Applied, Plan, Step},
+        on_call,
+        provisioning::{AccountChange, CreatedAccount, NewAccount},
+        to_json,
+        types::{Account, Effect, EntitlementRef, Error, ErrorCode, PageRequest},
         value_to_json,
     },
     egress::{
@@ -157,12 +160,18 @@ impl<'a> Argument<'a> for String {
     }
 }
 
-impl<'a> Argument<'a> for PageRequest {
-    type Lent = &'a Self;
-    fn lend(&'a self) -> &'a Self {
-        self
-    }
+macro_rules! lent_records {
+    ($($record:ty),*) => {
+        $(impl<'a> Argument<'a> for $record {
+            type Lent = &'a Self;
+            fn lend(&'a self) -> &'a Self {
+                self
+            }
+        })*
+    };
 }
+
+lent_records!(PageRequest, NewAccount, AccountChange, EntitlementRef, Step);
 
 impl<'a> Argument<'a> for Vec<String> {
     type Lent = &'a [String];
@@ -212,6 +221,31 @@ calls! {
     /// Whether an account is on call on any of these schedules, or at all.
     is_account_on_call(account: &str, schedules: &[String], at: Option<String>) -> Option<on_call::Shift>
         = on_call.call_is_on_call, "on-call.is-on-call";
+    /// Creates an account, or finds the one with that e-mail address.
+    create_account(account: NewAccount) -> CreatedAccount
+        = provisioning.call_create_account, "provisioning.create-account";
+    /// Changes an account.
+    update_account(id: &str, change: AccountChange) -> Effect
+        = provisioning.call_update_account, "provisioning.update-account";
+    /// Gives an account an entitlement.
+    assign(id: &str, entitlement: EntitlementRef) -> Effect
+        = provisioning.call_assign, "provisioning.assign";
+    /// Takes an entitlement from an account.
+    unassign(id: &str, entitlement: EntitlementRef) -> Effect
+        = provisioning.call_unassign, "provisioning.unassign";
+    /// Deletes an account.
+    delete_account(id: &str) -> Effect
+        = provisioning.call_delete_account, "provisioning.delete-account";
+    /// What it takes to hand everything of one account to another. Only reads.
+    plan_transfer(source: &str, target: &str) -> Plan
+        = offboarding.call_plan_transfer, "offboarding.plan-transfer";
+    /// What it takes to remove an account from everything, and then itself.
+    /// Only reads.
+    plan_removal(source: &str) -> Plan
+        = offboarding.call_plan_removal, "offboarding.plan-removal";
+    /// Applies one step of a plan. Safe to repeat.
+    apply(step: Step) -> Applied
+        = offboarding.call_apply, "offboarding.apply";
     /// Runs the connector's checks.
     diagnose() -> Vec<diagnostics::Finding>
         = diagnostics.call_diagnose, "diagnostics.diagnose";

@@ -75,6 +75,8 @@ pub(crate) struct Indices {
     pub(crate) directory: Option<bindings::exports::iga::connector::directory::GuestIndices>,
     pub(crate) activity: Option<bindings::exports::iga::connector::activity::GuestIndices>,
     pub(crate) on_call: Option<bindings::exports::iga::connector::on_call::GuestIndices>,
+    pub(crate) provisioning: Option<bindings::exports::iga::connector::provisioning::GuestIndices>,
+    pub(crate) offboarding: Option<bindings::exports::iga::connector::offboarding::GuestIndices>,
     pub(crate) diagnostics: Option<bindings::exports::iga::connector::diagnostics::GuestIndices>,
 }
 
@@ -331,6 +333,8 @@ impl Indices {
             directory: optional!(directory, "directory"),
             activity: optional!(activity, "activity"),
             on_call: optional!(on_call, "on-call"),
+            provisioning: optional!(provisioning, "provisioning"),
+            offboarding: optional!(offboarding, "offboarding"),
             diagnostics: optional!(diagnostics, "diagnostics"),
         })
     }

@@ -73,6 +73,18 @@ pub mod activity {
     };
 }
 
+/// Changes to accounts and what they hold.
+pub mod provisioning {
+    pub use super::bindings::exports::iga::connector::provisioning::{
+        AccountChange, CreatedAccount, NewAccount,
+    };
+}
+
+/// Handing over and removing.
+pub mod offboarding {
+    pub use super::bindings::exports::iga::connector::offboarding::{Applied, Plan, Step};
+}
+
 /// Who is on call.
 pub mod on_call {
     pub use super::bindings::exports::iga::connector::on_call::Shift;

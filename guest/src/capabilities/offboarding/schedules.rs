@@ -1,0 +1,15 @@
+//! STUB: replaced on this branch.
+
+use super::step::{Drafts, Leaving};
+use crate::errors::{Error, ErrorCode, Result};
+use crate::exports::iga::connector::offboarding::Applied;
+use crate::pagerduty::client::Client;
+use crate::pagerduty::json::Json;
+
+pub fn plan(_: &Client, _: &Leaving<'_>) -> Result<Drafts> {
+    Err(Error::new(ErrorCode::Unsupported, "stub"))
+}
+
+pub fn apply(_: &Client, _: &Json) -> Result<Applied> {
+    Err(Error::new(ErrorCode::Unsupported, "stub"))
+}
