@@ -54,6 +54,7 @@ pub mod connector;
 pub mod contract;
 pub mod egress;
 mod engine;
+pub mod offboarding;
 mod text;
 mod whole_file;
 
@@ -62,7 +63,7 @@ pub use connector::{
 };
 pub use egress::{
     Budget, Credential, CredentialError, Network, Origin, OriginError, Refusal, RequestTrace,
-    Resolve, TraceOutcome, policy::Grant,
+    Resolve, TraceOutcome, WithheldChange, policy::Grant,
 };
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use text::printable;

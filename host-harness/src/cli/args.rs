@@ -66,6 +66,46 @@ Examples:
   harness on-call --simulator
   harness on-call PABC123 --schedule PSCHED1 --schedule PSCHED2")]
     OnCall(OnCallArgs),
+    /// Create an account, or find the one with that e-mail address.
+    #[command(after_help = "\
+Examples:
+  harness create --email ada@example.com --name 'Ada Lovelace' --entitlement role:limited_user
+  harness create --email ada@example.com --name Ada --entitlement team-membership:manager@PTEAM1 --dry-run")]
+    Create(CreateArgs),
+    /// Change an account.
+    #[command(after_help = "\
+Example:
+  harness update ada@example.com --name 'Ada King' --attribute job_title=Countess")]
+    Update(UpdateArgs),
+    /// Give an account an entitlement.
+    #[command(after_help = ENTITLEMENT_EXAMPLES)]
+    Assign(AssignArgs),
+    /// Take an entitlement from an account.
+    #[command(after_help = ENTITLEMENT_EXAMPLES)]
+    Unassign(AssignArgs),
+    /// Delete an account. `harness offboard` hands its work over first.
+    #[command(after_help = "Example:\n  harness delete PABC123 --dry-run")]
+    Delete(DeleteArgs),
+    /// Plan a hand-over or a removal. Only reads.
+    #[command(subcommand)]
+    Plan(PlanCommand),
+    /// Apply a plan, going on where an earlier run ended.
+    #[command(after_help = "\
+Examples:
+  harness plan transfer PLEAVER --to PHEIR01 --json > plan.json
+  harness apply plan.json
+  harness apply plan.json --undo --dry-run")]
+    Apply(ApplyArgs),
+    /// Hand over an account's work, then remove it from everything and delete it.
+    ///
+    /// Shows both plans and asks before it changes anything. What is done is written down at once:
+    /// the same command goes on where an earlier run ended.
+    #[command(after_help = "\
+Examples:
+  harness offboard bob@example.com --to ada@example.com
+  harness offboard --accounts leavers.csv --yes --json
+A file of leavers is CSV with the columns leaver and heir, ids or e-mail addresses.")]
+    Offboard(OffboardArgs),
     /// Look into recordings, check and convert them.
     #[command(subcommand)]
     Cassette(CassetteCommand),
@@ -174,8 +214,156 @@ pub struct CallArgs {
     /// Object of the function's parameters by name, or @FILE with one.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     pub input: String,
+    /// Let the function change something. Reads need no leave.
+    #[arg(long)]
+    pub allow_writes: bool,
+    /// Send reads, and show the first change instead of sending it.
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+/// What every command takes that changes something.
+#[derive(Args, Debug)]
+pub struct ChangeArgs {
+    /// Send reads, and show the first change instead of sending it.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct CreateArgs {
+    /// Its e-mail address.
+    #[arg(long)]
+    pub email: String,
+    /// What people will call it.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Given name.
+    #[arg(long)]
+    pub given_name: Option<String>,
+    /// Family name.
+    #[arg(long)]
+    pub family_name: Option<String>,
+    /// What it is to hold from the start, as TYPE:ID or TYPE:ID@RESOURCE. Repeatable.
+    #[arg(long, value_name = "ENTITLEMENT")]
+    pub entitlement: Vec<String>,
+    /// The vendor's own fields, such as `job_title=Engineer`. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub attribute: Vec<String>,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct UpdateArgs {
+    /// The account's id or e-mail address.
+    pub account: String,
+    /// New name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// New e-mail address.
+    #[arg(long)]
+    pub email: Option<String>,
+    /// The vendor's own fields, such as `job_title=Engineer`. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub attribute: Vec<String>,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+const ENTITLEMENT_EXAMPLES: &str = "\
+An ENTITLEMENT is TYPE:ID, or TYPE:ID@RESOURCE, as `harness entitlements` lists them:
+  harness assign ada@example.com role:limited_user
+  harness assign PABC123 license:PLIC001
+  harness assign PABC123 team-membership:manager@PTEAM1 --dry-run
+  harness unassign PABC123 schedule-membership:member@PSCHED1";
+
+#[derive(Args, Debug)]
+pub struct AssignArgs {
+    /// The account's id or e-mail address.
+    pub account: String,
+    /// TYPE:ID, or TYPE:ID@RESOURCE.
+    pub entitlement: String,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct DeleteArgs {
+    /// The account's id or e-mail address.
+    pub account: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// Hand everything of an account to another.
+    #[command(
+        after_help = "Example:\n  harness plan transfer bob@example.com --to ada@example.com --json > plan.json"
+    )]
+    Transfer {
+        /// The leaver's id or e-mail address.
+        account: String,
+        /// The heir's id or e-mail address.
+        #[arg(long, value_name = "HEIR")]
+        to: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Take an account out of everything, and then delete it.
+    #[command(after_help = "Example:\n  harness plan removal bob@example.com")]
+    Removal {
+        /// The leaver's id or e-mail address.
+        account: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// The plan, as `harness plan ... --json` printed it.
+    pub plan: PathBuf,
+    /// Where it is written down what is done. Beside the plan if not said.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Take back what is done, the latest step first, where that is possible.
+    #[arg(long)]
+    pub undo: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct OffboardArgs {
+    /// The leaver's id or e-mail address.
+    #[arg(required_unless_present = "accounts", requires = "to")]
+    pub account: Option<String>,
+    /// The heir's id or e-mail address.
+    #[arg(long, value_name = "HEIR", requires = "account")]
+    pub to: Option<String>,
+    /// Many: a CSV file with the columns leaver and heir.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["account", "to"])]
+    pub accounts: Option<PathBuf>,
+    /// Where plans and journals are kept. In the user's state folder if not said.
+    #[arg(long, value_name = "DIR")]
+    pub journals: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]

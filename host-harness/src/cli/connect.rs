@@ -88,8 +88,31 @@ pub(super) async fn connector(engine: &Engine, args: &ConnectorArgs) -> Result<C
     }
 }
 
-/// Opens the tenant that the arguments describe.
+/// What a command may do to the vendor's data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Access {
+    /// Look.
+    Read,
+    /// Change.
+    Write,
+    /// Get as far as the first change.
+    DryRun,
+}
+
+impl Access {
+    /// For a command that changes something.
+    pub(super) fn to_change(dry_run: bool) -> Self {
+        if dry_run { Self::DryRun } else { Self::Write }
+    }
+}
+
+/// Opens the tenant that the arguments describe, to look.
 pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
+    session_to(Access::Read, args).await
+}
+
+/// Opens the tenant that the arguments describe.
+pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Session, Failure> {
     let engine = engine()?;
     let connector = connector(&engine, &args.connector).await?;
     if let Some(file) = &args.replay {
@@ -100,7 +123,7 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
     if let Some(file) = &args.ca_file {
         network = network.trust_pem(&read(file, "certificates")?)?;
     }
-    let mut grant = grant(&connector, args)?;
+    let mut grant = grant(access, &connector, args)?;
     if let Some(base_url) = &args.base_url {
         let origin: Origin = base_url.parse().map_err(|error: crate::OriginError| {
             Failure::usage(format!("--base-url: {error}"), error.hint())
@@ -132,7 +155,8 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
     let mut config = TenantConfig::new(grant)
         .credential(credential.clone())
         .network(network)
-        .budget(budget);
+        .budget(budget)
+        .dry_run(access == Access::DryRun);
     if let Some(scheme) = &args.auth {
         config = config.scheme(scheme);
     }
@@ -156,7 +180,8 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
 
 fn replay(connector: &Connector, file: &Path, args: &ConnectArgs) -> Result<Session, Failure> {
     let cassette = Cassette::read(file)?;
-    let mut grant = Grant::read_only();
+    // Nothing leaves, whatever the level.
+    let mut grant = Grant::read_write();
     for origin in connector.origins() {
         grant = grant.origin(origin.clone());
     }
@@ -177,8 +202,11 @@ fn replay(connector: &Connector, file: &Path, args: &ConnectArgs) -> Result<Sess
 /// The bundled connector may go where it says. Another one goes where the
 /// operator says: it could name its author's own server, and the credential
 /// would follow.
-fn grant(connector: &Connector, args: &ConnectArgs) -> Result<Grant, Failure> {
-    let mut grant = Grant::read_only();
+fn grant(access: Access, connector: &Connector, args: &ConnectArgs) -> Result<Grant, Failure> {
+    let mut grant = match access {
+        Access::Read => Grant::read_only(),
+        Access::Write | Access::DryRun => Grant::read_write(),
+    };
     if args.connector.connector.is_none() {
         for origin in connector.origins() {
             grant = grant.origin(origin.clone());

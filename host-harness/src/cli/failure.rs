@@ -69,14 +69,21 @@ impl Failure {
             // Should stdout be gone, stderr and the exit code still tell.
             super::output::json(json).ok();
         }
-        let message = printable(&self.message);
-        match &self.hint {
-            Some(hint) => talk!("error: {message}; hint: {}", printable(hint)),
-            None => talk!("error: {message}"),
-        }
+        talk!("error: {self}");
         match self.kind {
             Kind::Usage => ExitCode::from(2),
             Kind::Call | Kind::BrokenPipe => ExitCode::from(1),
+        }
+    }
+}
+
+/// The line that `report` prints.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", printable(&self.message))?;
+        match &self.hint {
+            Some(hint) => write!(f, "; hint: {}", printable(hint)),
+            None => Ok(()),
         }
     }
 }

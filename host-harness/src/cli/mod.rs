@@ -9,11 +9,16 @@ macro_rules! talk {
 
 mod args;
 mod cassette;
+mod changes;
+mod confirm;
 mod connect;
 mod demo;
 mod failure;
+mod leavers;
 mod list;
+mod offboard;
 mod output;
+mod plans;
 mod queries;
 mod simulator;
 
@@ -57,6 +62,14 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Resources(args) => list::resources(&args).await,
         Command::Entitlements(args) => list::entitlements(&args).await,
         Command::Grants(args) => list::grants(&args).await,
+        Command::Create(args) => changes::create(&args).await,
+        Command::Update(args) => changes::update(&args).await,
+        Command::Assign(args) => changes::assign(&args).await,
+        Command::Unassign(args) => changes::unassign(&args).await,
+        Command::Delete(args) => changes::delete(&args).await,
+        Command::Plan(args) => plans::plan(&args).await,
+        Command::Apply(args) => plans::apply(&args).await,
+        Command::Offboard(args) => offboard::run(&args).await,
         Command::Cassette(CassetteCommand::Inspect { file, json }) => {
             cassette::inspect(&file, json)
         }

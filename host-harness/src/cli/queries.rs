@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     args::{CallArgs, ConnectArgs, InfoArgs, OnCallArgs},
-    connect,
+    changes,
+    connect::{self, Access},
     failure::Failure,
     list::{dash, name},
     output,
@@ -271,9 +272,18 @@ pub(super) async fn call(args: &CallArgs) -> Result<(), Failure> {
             "write an object of the parameters by name, as in `{\"page\":{\"size\":10}}`",
         )
     })?;
-    let session = connect::session(&args.connect).await?;
+    let access = if args.allow_writes || args.dry_run {
+        Access::to_change(args.dry_run)
+    } else {
+        Access::Read
+    };
+    let session = connect::session_to(access, &args.connect).await?;
     let outcome = session.tenant.call(&args.function, &input).await;
     let finished = session.finish();
+    if let Some(change) = outcome.as_ref().err().and_then(CallError::withheld) {
+        finished?;
+        return changes::show_withheld(change, args.connect.json);
+    }
     let value = unwrap(outcome, args.connect.json)?;
     finished?;
     output::json(&value)

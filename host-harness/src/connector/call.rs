@@ -420,7 +420,7 @@ impl Tenant {
         // A connector may take a refused request for something that the plan
         // lacks, and answer with less than there is.
         let outcome = match refusal {
-            Some(refusal @ (Refusal::Denied(_) | Refusal::Unmatched(_))) => {
+            Some(refusal @ (Refusal::Denied(_) | Refusal::Withheld(_) | Refusal::Unmatched(_))) => {
                 Err(CallError::Refused(refusal))
             }
             _ => outcome,

@@ -7,7 +7,7 @@ use crate::{
         InputError, to_json,
         types::{Error, ErrorCode},
     },
-    egress::Refusal,
+    egress::{Refusal, WithheldChange},
     text::printable,
 };
 
@@ -73,6 +73,7 @@ impl CallError {
                 .unwrap_or("internal")
                 .to_owned(),
             Self::Refused(Refusal::Denied(_)) => "permission_denied".to_owned(),
+            Self::Refused(Refusal::Withheld(_)) => "withheld".to_owned(),
             Self::Refused(Refusal::Exhausted(_)) => "budget_exhausted".to_owned(),
             Self::Refused(Refusal::Unmatched(_)) => "not_in_cassette".to_owned(),
             Self::Refused(Refusal::Transport(_)) => "connection_failed".to_owned(),
@@ -90,6 +91,9 @@ impl CallError {
                 error.hint.as_deref().map(|hint| printable(hint).into_owned())
             }
             Self::Refused(Refusal::Denied(denial)) => Some(denial.hint()),
+            Self::Refused(Refusal::Withheld(_)) => {
+                Some("leave out `--dry-run` to send it".to_owned())
+            }
             Self::Refused(Refusal::Exhausted(_)) => {
                 Some("ask for smaller pages, or give the call a larger budget".to_owned())
             }
@@ -109,6 +113,14 @@ impl CallError {
             Self::Memory(_) | Self::Fuel | Self::Trap(_) => {
                 Some("this is a defect of the connector; only this call is lost".to_owned())
             }
+        }
+    }
+
+    /// The first change that a dry run came to, and did not send.
+    pub fn withheld(&self) -> Option<&WithheldChange> {
+        match self {
+            Self::Refused(Refusal::Withheld(change)) => Some(change),
+            _ => None,
         }
     }
 

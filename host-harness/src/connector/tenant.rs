@@ -30,6 +30,7 @@ pub struct TenantConfig {
     network: Network,
     budget: Budget,
     source: Source,
+    dry_run: bool,
     observer: Observer,
 }
 
@@ -64,6 +65,7 @@ impl TenantConfig {
             network: Network::default(),
             budget: Budget::default(),
             source: Source::default(),
+            dry_run: false,
             observer: Observer::default(),
         }
     }
@@ -118,6 +120,15 @@ impl TenantConfig {
         self.settings = cassette.harness.settings.clone();
         self.source = Source::Replayed(Arc::new(Player::new(cassette)?));
         Ok(self)
+    }
+
+    /// Sends reads, and withholds changes: a call that comes to one ends with
+    /// [`CallError::Refused`](super::CallError::Refused), which holds it. A call
+    /// that finds nothing to change ends as it always does.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
     }
 
     /// Tells `observer` about each call, also about failed ones.
@@ -238,7 +249,8 @@ impl Tenant {
             &config.network,
             presented,
             Redactor::new(config.credential.as_ref()),
-        );
+        )
+        .dry_run(config.dry_run);
         Ok(Self {
             open: Arc::new(Open {
                 connector,

@@ -39,7 +39,7 @@ pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
 
 use budget::{RateLimits, Spending};
 use cassette::{Mismatch, Played, Player, Recorder};
-use policy::{Denial, Policy, RequestLine};
+use policy::{Denial, Level, Policy, RequestLine};
 use pool::Pool;
 
 /// Longest wait for an answer's first byte where the connector sets none.
@@ -54,6 +54,8 @@ pub(crate) struct TenantEgress {
     pub(crate) policy: Policy,
     pub(crate) presented: Option<Presented>,
     pub(crate) redactor: Redactor,
+    /// Reads go out, changes do not.
+    dry_run: bool,
     pool: Pool,
     rate_limits: RateLimits,
 }
@@ -70,8 +72,15 @@ impl TenantEgress {
             policy,
             presented,
             redactor,
+            dry_run: false,
             rate_limits: RateLimits::default(),
         }
+    }
+
+    /// Withholds every request that changes something.
+    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
     }
 
     pub(crate) fn rate_limit(&self) -> Option<RateLimitState> {
@@ -122,6 +131,19 @@ pub enum TraceOutcome {
     Failed(String),
 }
 
+/// A change that a dry run did not send.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct WithheldChange {
+    /// In upper case.
+    pub method: String,
+    /// Absolute, with the query.
+    pub uri: String,
+    /// The declared rule that would have let it out.
+    pub rule: String,
+    /// What it would have sent; null if it has no body or that is not JSON.
+    pub body: serde_json::Value,
+}
+
 /// Why the host itself stood against a request.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -129,6 +151,9 @@ pub enum Refusal {
     /// Policy.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// A dry run goes no further than here.
+    #[error("a dry run does not send `{} {}`", .0.method, .0.uri)]
+    Withheld(Box<WithheldChange>),
     /// Budget.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
@@ -144,6 +169,7 @@ impl Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "denied",
+            Self::Withheld(_) => "withheld",
             Self::Exhausted(_) => "budget-exhausted",
             Self::Unmatched(_) => "not-in-cassette",
             Self::Transport(error) => error.code(),
@@ -153,7 +179,9 @@ impl Refusal {
     fn to_wasi(&self) -> WasiHttpError {
         match self {
             Self::Denied(Denial::Address { .. }) => WasiHttpError::DestinationIpProhibited,
-            Self::Denied(_) | Self::Unmatched(_) => WasiHttpError::HttpRequestDenied,
+            Self::Denied(_) | Self::Withheld(_) | Self::Unmatched(_) => {
+                WasiHttpError::HttpRequestDenied
+            }
             Self::Exhausted(Exhausted::RequestBody(limit)) => {
                 WasiHttpError::HttpRequestBodySize(Some(*limit as u64))
             }
@@ -299,8 +327,17 @@ impl CallEgress {
             origin: &origin,
             path: parts.uri.path(),
         })?;
+        let changes = rule.level == Level::Write;
         let rule = format!("{} {}", rule.method, rule.path);
         *rule_text = Some(rule.clone());
+        if changes && self.tenant.dry_run {
+            return Err(Refusal::Withheld(Box::new(WithheldChange {
+                method: parts.method.as_str().to_owned(),
+                uri: self.tenant.redactor.text(&parts.uri.to_string()),
+                rule,
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            })));
+        }
         if matches!(self.source, Source::Nothing) {
             return Err(Denial::Capability(self.capability.clone()).into());
         }

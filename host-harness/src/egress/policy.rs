@@ -348,7 +348,9 @@ impl Denial {
                 "the connector must list it in `metadata.describe`".to_owned()
             }
             Self::Origin(origin) => format!("grant it with `--grant {origin}` if you trust it"),
-            Self::Level { .. } => "open the tenant with a grant that includes writes".to_owned(),
+            Self::Level { .. } => "use the command that is made for the change, or `--allow-writes`; a program opens the \
+                 tenant with `Grant::read_write`"
+                    .to_owned(),
             Self::Address { .. } => {
                 "grant the origin as part of a private network if that is meant".to_owned()
             }
