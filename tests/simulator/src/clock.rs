@@ -22,6 +22,15 @@ impl Clock {
         }
     }
 
+    /// A clock that shows the same time, and is moved by itself from here on.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            fixed: self.fixed,
+            started: self.started,
+            advanced: Mutex::new(self.advanced()),
+        }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         let base = self.fixed.unwrap_or_else(Timestamp::now);
         SignedDuration::try_from(self.advanced())

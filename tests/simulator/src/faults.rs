@@ -14,10 +14,10 @@ use crate::clock::lock;
 ///
 /// It can be read from a string, `METHOD PATH EFFECT [NAME=VALUE]…`:
 ///
-/// * `METHOD` is an HTTP method or `*`.
+/// * `METHOD` is an HTTP method, `!METHOD` for any but that, or `*`.
 /// * `PATH` is a path (`/teams`), a prefix (`/users*`) or `*`.
 /// * `EFFECT` is one of `status=CODE`, `rate-limited`, `latency=DURATION`,
-///   `reset`, `reset-after-applied`, `status-after-applied=CODE`, `truncated`,
+///   `reset`, `reset-after-applied`, `status-after-applied=CODE`, `hang-after-applied`, `truncated`,
 ///   `body=TEXT` (`_` stands for a space), `slow`.
 /// * For all effects: `times=N` (default: always) and `skip=N` (let N requests pass first).
 /// * For `rate-limited`: `reset=SECONDS` (default: no headers, no body).
@@ -46,7 +46,7 @@ pub struct Fault {
 /// Which requests a fault hits.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
-    /// The HTTP method; `None` is any.
+    /// The HTTP method, or with `!` before it any but that; `None` is any.
     pub method: Option<String>,
     /// The exact path, or a prefix when it ends in `*`; `None` is any.
     pub path: Option<String>,
@@ -81,6 +81,9 @@ pub enum Effect {
     ResetAfterApplied,
     /// The change is applied, but the answer has this status and no body.
     StatusAfterApplied(u16),
+    /// The change is applied, and then nothing comes: for a client that dies
+    /// while it waits.
+    HangAfterApplied,
     /// Half of the JSON, with a `content-length` to match.
     Truncated,
     /// This body instead; nothing is applied.
@@ -159,7 +162,10 @@ impl Match {
         let method_fits = self
             .method
             .as_deref()
-            .is_none_or(|m| m == "*" || m.eq_ignore_ascii_case(method));
+            .is_none_or(|m| match m.strip_prefix('!') {
+                Some(other) => !other.eq_ignore_ascii_case(method),
+                None => m == "*" || m.eq_ignore_ascii_case(method),
+            });
         let path_fits = self
             .path
             .as_deref()
@@ -191,7 +197,7 @@ impl FaultError {
 const FORM: &str =
     "write `METHOD PATH EFFECT [NAME=VALUE]…`, for example `GET /users* status=503 times=2`";
 const EFFECTS: &str = "effects are status=CODE, rate-limited, latency=DURATION, reset, \
-    reset-after-applied, status-after-applied=CODE, truncated, body=TEXT, slow";
+    reset-after-applied, status-after-applied=CODE, hang-after-applied, truncated, body=TEXT, slow";
 
 impl FromStr for Fault {
     type Err = FaultError;
@@ -207,7 +213,8 @@ impl FromStr for Fault {
         else {
             return Err(refuse("it has fewer than three words".to_owned(), FORM));
         };
-        if method != "*" && !method.bytes().all(|b| b.is_ascii_alphabetic()) {
+        let bare = method.strip_prefix('!').unwrap_or(method);
+        if method != "*" && !bare.bytes().all(|b| b.is_ascii_alphabetic()) {
             return Err(refuse(format!("`{method}` is not an HTTP method"), FORM));
         }
         if path != "*" && !path.starts_with('/') {
@@ -291,6 +298,7 @@ impl Options {
             ("reset", None) => Effect::Reset,
             ("reset-after-applied", None) => Effect::ResetAfterApplied,
             ("status-after-applied", Some(value)) => Effect::StatusAfterApplied(status(value)?),
+            ("hang-after-applied", None) => Effect::HangAfterApplied,
             ("truncated", None) => Effect::Truncated,
             ("body", Some(value)) => {
                 let body = Effect::Body {

@@ -56,6 +56,16 @@ impl Simulator {
         }
     }
 
+    /// The same account once more: what happens to the one from here on does
+    /// not happen to the other. Without faults, kept exchanges, issued tokens
+    /// and used rate limits.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            service: Arc::new(self.service.fork()),
+        }
+    }
+
     /// The HTTP service. Faults that drop the connection only do so on the
     /// simulator's own sockets; elsewhere the answer's body fails.
     pub fn router(&self) -> axum::Router {
@@ -80,6 +90,18 @@ impl Simulator {
         certificate: &Certificate,
     ) -> std::io::Result<Listening> {
         listen::listen(addr, self.router(), Some(certificate)).await
+    }
+
+    /// What the account owner would be answered: status and JSON. Neither hit
+    /// by faults nor kept, for setting a scene and for looking at the outcome.
+    #[must_use]
+    pub fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&serde_json::Value>,
+    ) -> (u16, serde_json::Value) {
+        self.service.ask(method, target, body)
     }
 
     /// The faults in force.

@@ -125,6 +125,43 @@ impl Service {
         }
     }
 
+    /// The same account once more, with a life of its own from here on.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            clock: self.clock.fork(),
+            faults: Faults::default(),
+            exchanges: Exchanges::default(),
+            grants: Mutex::new(Grants::new(self.config.seed)),
+            account: Mutex::new(lock(&self.account).clone()),
+            limits: Limits::default(),
+            requests: AtomicU64::new(0),
+            config: self.config.clone(),
+        }
+    }
+
+    /// What the account owner would be answered: no faults, nothing is kept.
+    pub(crate) fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> (u16, Value) {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut headers = HeaderMap::new();
+        let token = format!("Token token={}", TOKENS.owner);
+        if let Ok(token) = token.parse() {
+            headers.insert(http::header::AUTHORIZATION, token);
+        }
+        let request = Incoming {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            headers,
+            body: body.map(|body| body.to_string().into()).unwrap_or_default(),
+        };
+        match self.answer(&request).0 {
+            Ok(reply) => (reply.status, reply.body.unwrap_or_default()),
+            Err(refusal) => (refusal.status, refusal.body),
+        }
+    }
+
     pub(crate) fn request_count(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
@@ -206,6 +243,9 @@ impl Service {
                 },
                 response_body: body,
             });
+        }
+        if let Some(Effect::HangAfterApplied) = effect {
+            std::future::pending::<()>().await;
         }
         response
     }
@@ -356,6 +396,7 @@ fn instead(effect: &Effect) -> Option<Response> {
         Effect::Latency(_)
         | Effect::ResetAfterApplied
         | Effect::StatusAfterApplied(_)
+        | Effect::HangAfterApplied
         | Effect::Truncated
         | Effect::Slow { .. } => None,
     }

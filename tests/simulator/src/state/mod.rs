@@ -33,6 +33,7 @@ use teams::Team;
 use users::User;
 
 /// The state of one account.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) config: Config,
     /// The time of the request being answered.
@@ -76,6 +77,7 @@ pub(crate) struct Service {
 }
 
 /// The order in which analytics rows are paged, kept between pages.
+#[derive(Clone)]
 pub(crate) struct AnalyticsOrder {
     pub(crate) version: u64,
     pub(crate) order_by: String,

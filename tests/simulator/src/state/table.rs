@@ -8,7 +8,7 @@ pub(crate) trait Row {
 }
 
 /// Rows keep their order; removal leaves no gap for readers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
     rows: Vec<Option<T>>,
     index: HashMap<String, usize>,

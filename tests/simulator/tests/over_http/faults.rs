@@ -102,3 +102,20 @@ fn fault_strings_are_checked_with_a_hint() {
         assert!(!error.hint().is_empty(), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_change_may_be_applied_and_never_be_answered() {
+    let api = with("!GET * hang-after-applied times=1").await;
+    api.simulator.keep_exchanges(true);
+    assert_eq!(
+        api.get("/users?limit=1").await.status,
+        200,
+        "a GET is not hit"
+    );
+    let body = json!({"user": {"type": "user", "name": "A B", "email": "a.b@acme.example"}});
+    let pending = api.try_call("POST", "/users", Some(body));
+    let nothing = tokio::time::timeout(std::time::Duration::from_millis(200), pending).await;
+    assert!(nothing.is_err(), "no answer comes");
+    let found = api.all("/users?query=a.b@acme.example", "users").await;
+    assert_eq!(found.len(), 1, "it was applied");
+}

@@ -6,6 +6,7 @@ mod client;
 mod deletion;
 mod escalation;
 mod faults;
+mod forks;
 mod generation;
 mod limits;
 mod oauth;
