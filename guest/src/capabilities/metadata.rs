@@ -21,7 +21,9 @@ pub fn describe() -> Descriptor {
         vendor_domain: "pagerduty.com".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         description: "Reads users, roles, licences, teams, schedules and escalation policies of a \
-                      PagerDuty account, when its users were last active, and who is on call."
+                      PagerDuty account, when its users were last active, and who is on call. \
+                      Creates, changes and deletes users, gives and takes what they hold, and \
+                      hands over the work of those who leave."
             .to_owned(),
         resource_types: [
             (TENANT, "Account"),
@@ -48,8 +50,9 @@ pub fn describe() -> Descriptor {
 }
 
 fn entitlement_types() -> Vec<EntitlementType> {
-    // Every account has one role and one licence. A role that is taken away
-    // falls back to a lesser one; a licence can only be changed.
+    // Every account has one role and one licence. What is taken away falls back
+    // to the setting `default-role` or `default-license`; as PagerDuty sees it,
+    // a licence can only be changed.
     [
         (ROLE, "Role", TENANT, 1, Some(1), true),
         (LICENSE, "Licence", TENANT, 1, Some(1), false),
@@ -94,6 +97,9 @@ struct Rules {
 
 const USERS: &str = "GET /users";
 const USER: &str = "GET /users/{id}";
+const NEW_USER: &str = "POST /users";
+const CHANGE_USER: &str = "PUT /users/{id}";
+const DELETE_USER: &str = "DELETE /users/{id}";
 const ME: &str = "GET /users/me";
 const USER_LICENSE: &str = "GET /users/{id}/license";
 const DELEGATIONS: &str = "GET /users/{id}/oauth_delegations";
@@ -104,15 +110,27 @@ const LICENSES: &str = "GET /licenses";
 const ALLOCATIONS: &str = "GET /license_allocations";
 const ABILITIES: &str = "GET /abilities";
 const TEAMS: &str = "GET /teams";
+const ONE_TEAM: &str = "GET /teams/{id}";
 const MEMBERS: &str = "GET /teams/{id}/members";
+const CHANGE_MEMBER: &str = "PUT /teams/{id}/users/{user_id}";
+const REMOVE_MEMBER: &str = "DELETE /teams/{id}/users/{user_id}";
 const SCHEDULES: &str = "GET /schedules";
 const ONE_SCHEDULE: &str = "GET /schedules/{id}";
+const CHANGE_SCHEDULE: &str = "PUT /schedules/{id}";
 const SCHEDULES_V3: &str = "GET /v3/schedules";
 const ONE_SCHEDULE_V3: &str = "GET /v3/schedules/{id}";
+const EVENTS: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events";
+const NEW_EVENT: &str = "POST /v3/schedules/{id}/rotations/{rotation_id}/events";
+const EVENT: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
+const CHANGE_EVENT: &str = "PUT /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
+const DELETE_EVENT: &str = "DELETE /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
 const POLICIES: &str = "GET /escalation_policies";
+const ONE_POLICY: &str = "GET /escalation_policies/{id}";
+const CHANGE_POLICY: &str = "PUT /escalation_policies/{id}";
+const INCIDENTS: &str = "GET /incidents";
 const ONCALLS: &str = "GET /oncalls";
 
-const CAPABILITIES: [Rules; 12] = [
+const CAPABILITIES: &[Rules] = &[
     Rules {
         name: "credentials.validate",
         requests: &[ME, USERS, ABILITIES, LICENSES],
@@ -220,6 +238,139 @@ const CAPABILITIES: [Rules; 12] = [
         name: "on-call.is-on-call",
         requests: &[ONCALLS, ONE_SCHEDULE, ONE_SCHEDULE_V3],
         scopes: &["oncalls.read", "schedules.read"],
+    },
+    Rules {
+        name: "provisioning.create-account",
+        // What it is to hold from the start is assigned.
+        requests: &[
+            ME,
+            USERS,
+            NEW_USER,
+            USER,
+            ABILITIES,
+            LICENSES,
+            ONE_TEAM,
+            MEMBERS,
+            CHANGE_MEMBER,
+            ONE_SCHEDULE,
+            CHANGE_SCHEDULE,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            NEW_EVENT,
+            EVENT,
+            CHANGE_EVENT,
+            DELETE_EVENT,
+            ONE_POLICY,
+            CHANGE_POLICY,
+        ],
+        scopes: &[
+            "users.read",
+            "users.write",
+            "abilities.read",
+            "licenses.read",
+            "teams.read",
+            "teams.write",
+            "schedules.read",
+            "schedules.write",
+            "escalation_policies.read",
+            "escalation_policies.write",
+        ],
+    },
+    Rules {
+        name: "provisioning.update-account",
+        requests: &[USER, CHANGE_USER],
+        scopes: &["users.read", "users.write"],
+    },
+    Rules {
+        name: "provisioning.assign",
+        requests: &[
+            USER,
+            CHANGE_USER,
+            USER_LICENSE,
+            ABILITIES,
+            LICENSES,
+            ONE_TEAM,
+            MEMBERS,
+            CHANGE_MEMBER,
+            ONE_SCHEDULE,
+            CHANGE_SCHEDULE,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            NEW_EVENT,
+            EVENT,
+            CHANGE_EVENT,
+            DELETE_EVENT,
+            ONE_POLICY,
+            CHANGE_POLICY,
+        ],
+        scopes: &[
+            "users.read",
+            "users.write",
+            "abilities.read",
+            "licenses.read",
+            "teams.read",
+            "teams.write",
+            "schedules.read",
+            "schedules.write",
+            "escalation_policies.read",
+            "escalation_policies.write",
+        ],
+    },
+    Rules {
+        name: "provisioning.unassign",
+        requests: &[
+            USER,
+            CHANGE_USER,
+            USER_LICENSE,
+            ABILITIES,
+            LICENSES,
+            MEMBERS,
+            REMOVE_MEMBER,
+            ONE_SCHEDULE,
+            CHANGE_SCHEDULE,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            NEW_EVENT,
+            EVENT,
+            CHANGE_EVENT,
+            DELETE_EVENT,
+            POLICIES,
+            ONE_POLICY,
+            CHANGE_POLICY,
+        ],
+        scopes: &[
+            "users.read",
+            "users.write",
+            "abilities.read",
+            "licenses.read",
+            "teams.read",
+            "teams.write",
+            "schedules.read",
+            "schedules.write",
+            "escalation_policies.read",
+            "escalation_policies.write",
+        ],
+    },
+    Rules {
+        name: "provisioning.delete-account",
+        requests: &[
+            USER,
+            DELETE_USER,
+            INCIDENTS,
+            ABILITIES,
+            POLICIES,
+            SCHEDULES,
+            SCHEDULES_V3,
+            ONE_SCHEDULE_V3,
+        ],
+        scopes: &[
+            "users.read",
+            "users.write",
+            "incidents.read",
+            "abilities.read",
+            "escalation_policies.read",
+            "schedules.read",
+        ],
     },
     Rules {
         name: "diagnostics.diagnose",

@@ -130,6 +130,22 @@ impl Client {
         self.wait_for(&self.launch(change.0))
     }
 
+    /// Waits, where nothing but time helps. Fails at once if the wait would end
+    /// after the deadline.
+    pub fn pause(&self, wait: Duration) -> Result<()> {
+        if !self.has_time_for(wait) {
+            return Err(out_of_time(Some(wait)));
+        }
+        let until = self.elapsed() + wait;
+        loop {
+            let left = until.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            transport::wait(std::iter::empty(), left);
+        }
+    }
+
     /// Fetches one object.
     pub fn fetch_one<T: Row>(&self, request: Request) -> Result<T> {
         self.send(request)?.one()

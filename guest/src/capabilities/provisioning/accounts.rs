@@ -12,7 +12,3 @@ pub fn create_account(_: &Client, _: &NewAccount) -> Result<CreatedAccount> {
 pub fn update_account(_: &Client, _: &str, _: &AccountChange) -> Result<Effect> {
     Err(Error::new(ErrorCode::Unsupported, "stub"))
 }
-
-pub fn delete_account(_: &Client, _: &str) -> Result<Effect> {
-    Err(Error::new(ErrorCode::Unsupported, "stub"))
-}

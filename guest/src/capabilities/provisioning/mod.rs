@@ -1,13 +1,15 @@
 //! `provisioning`: changes to one account, each safe to repeat.
 
 mod accounts;
+mod deletion;
 mod licenses;
 mod policies;
 mod roles;
 mod schedules;
 mod teams;
 
-pub use accounts::{create_account, delete_account, update_account};
+pub use accounts::{create_account, update_account};
+pub use deletion::delete_user;
 
 use crate::capabilities::directory::{
     ESCALATION_POLICY, ESCALATION_POLICY_MEMBERSHIP, LICENSE, MEMBER, ROLE, SCHEDULE,
@@ -40,6 +42,11 @@ pub fn unassign(client: &Client, account: &str, entitlement: &EntitlementRef) ->
         Wanted::Schedule(schedule) => schedules::unassign(client, account, schedule),
         Wanted::Policy(policy) => policies::unassign(client, account, policy),
     }
+}
+
+/// Deletes an account.
+pub fn delete_account(client: &Client, account: &str) -> Result<Effect> {
+    delete_user(client, account)
 }
 
 /// An entitlement that names something sensible. Its ids are fit for a path.
