@@ -127,12 +127,26 @@ impl Complaint {
                 ErrorCode::PlanRequired,
                 hint("the PagerDuty plan of this account does not include that"),
             ),
-            (403, _) | (_, Some(2010 | 2018 | 1018)) => {
+            (_, Some(1018)) => (
+                ErrorCode::PermissionDenied,
+                hint(
+                    "the user in whose name it is done may not change these incidents: set \
+                     `from-email` to one who may",
+                ),
+            ),
+            (403, _) | (_, Some(2010 | 2018)) => {
                 (ErrorCode::PermissionDenied, Some(self.permission_hint()))
             }
             (404, _) | (_, Some(2007 | 2013 | 2100 | 3004 | 5001 | 5002 | 6001)) => {
                 (ErrorCode::NotFound, None)
             }
+            (_, Some(1007)) => (
+                ErrorCode::NotFound,
+                hint("an account that an incident was to go to is gone: make a new plan"),
+            ),
+            // It has been resolved or acknowledged, can't be reassigned, or its
+            // escalation policy is gone or has nobody on call.
+            (_, Some(1001 | 1002 | 1011 | 1014 | 1015)) => (ErrorCode::Conflict, None),
             (408, _) => (ErrorCode::Timeout, None),
             (500.., _) | (_, Some(2000)) => (ErrorCode::Unavailable, None),
             // Two writes at once contend for a lock on the whole account.

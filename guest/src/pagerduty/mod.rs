@@ -6,6 +6,7 @@ pub mod audit;
 pub mod client;
 pub mod errors;
 pub mod escalation_policies;
+pub mod incidents;
 pub mod json;
 pub mod licenses;
 pub mod oncalls;

@@ -230,8 +230,24 @@ const FIRST: usize = MAX_LIMIT as usize;
 fn read_all_after<T: Row>(
     client: &Client,
     list: &List<'_>,
-    mut first: Option<Result<Reply>>,
+    first: Option<Result<Reply>>,
 ) -> Result<Vec<T>> {
+    match read_reachable_after(client, list, first)? {
+        (all, End::Complete) => Ok(all),
+        (_, End::Capped) => Err(capped(list.path)),
+    }
+}
+
+/// Reads a list to its end, or as far as PagerDuty gives it out.
+pub fn read_reachable<T: Row>(client: &Client, list: &List<'_>) -> Result<(Vec<T>, End)> {
+    read_reachable_after(client, list, None)
+}
+
+fn read_reachable_after<T: Row>(
+    client: &Client,
+    list: &List<'_>,
+    mut first: Option<Result<Reply>>,
+) -> Result<(Vec<T>, End)> {
     let mut place = Place::default();
     let mut all = Vec::new();
     loop {
@@ -244,10 +260,8 @@ fn read_all_after<T: Row>(
         place.at += u32::try_from(stretch.rows.len()).unwrap_or(OFFSET_CAP);
         place.total = stretch.total;
         all.extend(stretch.rows.into_iter().flatten());
-        match stretch.end {
-            None => {}
-            Some(End::Complete) => return Ok(all),
-            Some(End::Capped) => return Err(capped(list.path)),
+        if let Some(end) = stretch.end {
+            return Ok((all, end));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Objects that point at others.
 
+use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::Json;
 
 /// A reference, for example of type `user_reference`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     /// Vendor identifier; empty if there was none.
     pub id: String,
@@ -24,6 +25,36 @@ impl Reference {
             summary: json.text("summary"),
             deleted_at: json.text("deleted_at"),
         }
+    }
+
+    /// To a user.
+    pub fn to_user(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: Some("user_reference".to_owned()),
+            summary: None,
+            deleted_at: None,
+        }
+    }
+
+    /// For a request: what it points at, and nothing else.
+    pub fn write(&self) -> Json {
+        Json::of([
+            ("id", self.id.as_str().into()),
+            ("type", self.kind.as_deref().into()),
+        ])
+    }
+
+    /// What people call it, fit for a sentence.
+    pub fn called(&self) -> String {
+        let summary = self.summary.as_deref().map(clean);
+        let summary = summary.filter(|summary| !summary.is_empty());
+        summary.unwrap_or_else(|| self.id.clone())
+    }
+
+    /// Whether it points at that user, who may be gone.
+    pub fn is_user(&self, id: &str) -> bool {
+        self.id == id && self.is_a("user")
     }
 
     /// Whether there is still something behind it.

@@ -2,7 +2,7 @@
 
 use crate::errors::Result;
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Reply, Request, checked_id};
+use crate::pagerduty::client::{Change, Client, Reply, Request, checked_id};
 
 /// A user has a handful; a list that goes on for so many pages is a loop.
 const MAX_PAGES: usize = 50;
@@ -62,4 +62,24 @@ pub fn last_session(reply: &Reply) -> Result<Option<Timestamp>> {
     Ok(sessions
         .filter_map(|session| session.instant("created_at"))
         .max())
+}
+
+/// Whether a user is signed in to the web or the mobile app, or could go on
+/// using it.
+pub fn is_signed_in(client: &Client, user: &str) -> Result<bool> {
+    let request = Request::get(format!("/users/{}/oauth_delegations", checked_id(user)?))
+        .with("delegation_type", "web,mobile")
+        .with("status", "issued");
+    let reply = client.send(request)?;
+    let answer = reply.json()?;
+    Ok(!reply.list(&answer, "oauth_delegations")?.is_empty())
+}
+
+/// Signs a user out of the web and the mobile app. Done when it returns:
+/// synchronous since 2025-08-25.
+pub fn sign_out(client: &Client, user: &str) -> Result<()> {
+    let change = Change::delete("/oauth_delegations")
+        .with("user_id", checked_id(user)?)
+        .with("type", "mobile,web");
+    client.change(change).map(drop)
 }

@@ -76,7 +76,8 @@ pub fn put_member(client: &Client, team: &str, user: &str, role: &str) -> Result
     Ok(())
 }
 
-/// Takes a user off a team.
+/// Takes a user off a team. PagerDuty refuses with a 400 while one of the
+/// team's escalation policies names the user.
 pub fn remove_member(client: &Client, team: &str, user: &str) -> Result<()> {
     client.change(Change::delete(member_path(team, user)?))?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::errors::{Error, Result};
 use crate::pagerduty::client::{Change, Client, Request, checked_id};
+use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::references::Reference;
@@ -69,6 +70,24 @@ impl User {
         let (_, rest) = self.html_url.as_deref()?.split_once("://")?;
         let (label, _) = rest.split('/').next()?.split_once('.')?;
         (!label.is_empty()).then_some(label)
+    }
+
+    /// Whether the base role is one that only looks on: such a user can't be
+    /// on schedules or escalation policies, nor be assigned incidents.
+    pub fn is_stakeholder(&self) -> bool {
+        matches!(
+            self.role.as_deref(),
+            Some("read_only_user" | "read_only_limited_user")
+        )
+    }
+
+    /// What people call the user, fit for a sentence.
+    pub fn called(&self) -> String {
+        let names = [&self.name, &self.email].into_iter().flatten();
+        let mut names = names
+            .map(|name| clean(name))
+            .filter(|name| !name.is_empty());
+        names.next().unwrap_or_else(|| self.id.clone())
     }
 
     /// The e-mail address, for comparing.

@@ -3,6 +3,8 @@
 use crate::errors::{Error, Result};
 use crate::exports::iga::connector::offboarding::{Applied, Step};
 use crate::iga::connector::types::Effect;
+use crate::pagerduty::client::checked_id;
+use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::Json;
 use crate::pagerduty::users::User;
 
@@ -16,6 +18,23 @@ pub struct Leaving<'a> {
     pub source: &'a User,
     /// Who takes over; none if nobody does.
     pub heir: Option<&'a User>,
+}
+
+impl Leaving<'_> {
+    /// What people call who leaves.
+    pub fn source_name(&self) -> String {
+        self.source.called()
+    }
+
+    /// What people call who takes over.
+    pub fn heir_name(&self) -> Option<String> {
+        self.heir.map(User::called)
+    }
+
+    /// A payload's account to take over.
+    pub fn heir_id(&self) -> Option<&str> {
+        self.heir.map(|heir| heir.id.as_str())
+    }
 }
 
 /// One change of a plan, yet without an id.
@@ -35,6 +54,14 @@ pub struct Drafts {
     pub steps: Vec<Draft>,
     /// What the plan can't take care of, each a sentence.
     pub warnings: Vec<String>,
+}
+
+impl Drafts {
+    /// Goes on with these.
+    pub fn add(&mut self, more: Self) {
+        self.steps.extend(more.steps);
+        self.warnings.extend(more.warnings);
+    }
 }
 
 impl Draft {
@@ -58,10 +85,35 @@ pub fn payload(step: &Step) -> Result<Json> {
     let payload = versioned
         .filter(|json| json.number("v") == Some(VERSION))
         .and_then(|json| json.into_field("p"));
-    payload.ok_or_else(|| {
-        Error::invalid_input("the step's payload is not one that this connector made")
-            .hint("make the plan anew with this version of the connector")
-    })
+    payload.ok_or_else(foreign)
+}
+
+/// A field of a payload that holds an id.
+pub fn id_in(payload: &Json, name: &str) -> Result<String> {
+    let id = payload.text(name).ok_or_else(foreign)?;
+    checked_id(&id)?;
+    Ok(id)
+}
+
+/// What a payload calls somebody or something, fit for a sentence.
+pub fn name_in(payload: &Json, name: &str) -> String {
+    clean(&payload.text(name).unwrap_or_default())
+}
+
+fn foreign() -> Error {
+    Error::invalid_input("the step's payload is not one that this connector made")
+        .hint("make the plan anew with this version of the connector")
+}
+
+/// `1 incident`, `2 incidents`.
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// What a step did that found nothing to do.
+pub fn unchanged(reason: &str) -> Applied {
+    applied(Effect::Unchanged(reason.to_owned()), None)
 }
 
 /// What a step did; `undo` takes it back.

@@ -1,0 +1,241 @@
+//! Steps that take who leaves out of escalation policies. Each is one policy,
+//! edited as it is when the step is applied: what others have changed stays.
+
+use super::step::{Draft, Drafts, Leaving, applied, id_in, name_in, unchanged};
+use crate::errors::{Error, ErrorCode, Result};
+use crate::exports::iga::connector::offboarding::Applied;
+use crate::iga::connector::types::Effect;
+use crate::pagerduty::client::Client;
+use crate::pagerduty::escalation_policies::{self, EscalationPolicy, Rule};
+use crate::pagerduty::json::Json;
+use crate::pagerduty::paging::{self, List};
+use std::fmt::Write;
+
+/// Puts the heir in the place of who leaves.
+pub const REPLACE: &str = "replace-in-policy";
+/// Takes who leaves out.
+pub const REMOVE: &str = "remove-from-policy";
+/// Takes either back.
+pub const RESTORE: &str = "restore-policy";
+
+/// What it takes to take who leaves out of every escalation policy.
+pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
+    let id = leaving.source.id.as_str();
+    let source = leaving.source_name();
+    let list = List::all(escalation_policies::PATH).with("user_ids[]", id);
+    let mut drafts = Drafts::default();
+    for policy in paging::read_all::<EscalationPolicy>(client, &list)? {
+        let places = places(&policy, id);
+        if policy.id.is_empty() || places.is_empty() {
+            continue;
+        }
+        let name = policy.called();
+        let (kind, summary) = match leaving.heir_name() {
+            Some(heir) => (REPLACE, replacement(leaving, &policy, &heir)),
+            None if is_last(&policy, id) => {
+                drafts.warnings.push(format!(
+                    "Nobody but {source} is on the escalation policy {name}: put somebody else on \
+                     it, or hand over with a transfer, before this plan is applied. Its step \
+                     refuses to empty it."
+                ));
+                let summary = format!(
+                    "Take {source} out of the escalation policy {name}, once there is somebody \
+                     else on it"
+                );
+                (REMOVE, summary)
+            }
+            None => (REMOVE, removal(&policy, id, &source)),
+        };
+        let payload = Json::of([
+            ("policy", policy.id.as_str().into()),
+            ("from", id.into()),
+            ("from_name", source.as_str().into()),
+            ("to", leaving.heir_id().into()),
+            ("places", places.as_str().into()),
+        ]);
+        drafts.steps.push(Draft {
+            kind,
+            summary,
+            payload,
+        });
+    }
+    if !drafts.steps.is_empty() {
+        drafts.warnings.push(format!(
+            "Open incidents keep the escalation policy that they began with: until they are \
+             resolved, one can still escalate to {source}."
+        ));
+    }
+    Ok(drafts)
+}
+
+fn replacement(leaving: &Leaving<'_>, policy: &EscalationPolicy, heir: &str) -> String {
+    let source = leaving.source_name();
+    let name = policy.called();
+    let levels = levels(policy, &leaving.source.id);
+    let mut summary =
+        format!("Put {heir} in the place of {source} on {levels} of the escalation policy {name}");
+    // PagerDuty adds whom a team's policy names to the team.
+    let is_on = |team: &str| {
+        let teams = leaving.heir.iter().flat_map(|heir| &heir.teams);
+        teams.into_iter().any(|on| on.id == team)
+    };
+    for team in policy.teams.iter().filter(|team| !is_on(&team.id)) {
+        let team = team.called();
+        // Writing to a string can't fail.
+        let _ = write!(summary, "; {heir} joins its team {team} by that");
+    }
+    summary
+}
+
+fn removal(policy: &EscalationPolicy, user: &str, source: &str) -> String {
+    let mut summary = format!(
+        "Take {source} out of {} of the escalation policy {}",
+        levels(policy, user),
+        policy.called()
+    );
+    let rules = policy.rules.iter().filter(|rule| rule.names(user));
+    if rules.clone().any(|rule| !rule.has_others(user)) {
+        summary += "; a level that is left with nobody goes";
+    }
+    summary
+}
+
+/// Whether nobody would be left.
+fn is_last(policy: &EscalationPolicy, user: &str) -> bool {
+    let mut rules = policy.rules.iter();
+    rules.all(|rule| rule.names(user) && !rule.has_others(user))
+}
+
+/// `level 1`, `levels 1, 3`.
+fn levels(policy: &EscalationPolicy, user: &str) -> String {
+    let rules = policy.rules.iter().zip(1..);
+    let levels: Vec<String> = rules
+        .filter(|(rule, _)| rule.names(user))
+        .map(|(_, level): (_, u32)| level.to_string())
+        .collect();
+    let plural = if levels.len() == 1 { "" } else { "s" };
+    format!("level{plural} {}", levels.join(", "))
+}
+
+/// Where the policy names the user: the levels, and which have nobody else. A
+/// plan says no more than that about a policy, so other changes don't matter.
+fn places(policy: &EscalationPolicy, user: &str) -> String {
+    let mut places = String::new();
+    for (rule, level) in policy.rules.iter().zip(1_u32..) {
+        if rule.names(user) {
+            let alone = if rule.has_others(user) { "" } else { " alone" };
+            // Writing to a string can't fail.
+            let _ = write!(places, "{level}{alone};");
+        }
+    }
+    places
+}
+
+/// Applies `replace-in-policy` and `remove-from-policy`.
+pub fn edit(client: &Client, payload: &Json) -> Result<Applied> {
+    let source = id_in(payload, "from")?;
+    let heir = match payload.get("to") {
+        Json::Null => None,
+        _ => Some(id_in(payload, "to")?),
+    };
+    let Some(mut policy) = find(client, &id_in(payload, "policy")?)? else {
+        return Ok(unchanged("already-gone"));
+    };
+    let now = places(&policy, &source);
+    if now.is_empty() {
+        return Ok(unchanged("already-done"));
+    }
+    let name = name_in(payload, "from_name");
+    if heir.is_none() && is_last(&policy, &source) {
+        return Err(Error::new(
+            ErrorCode::Conflict,
+            format!(
+                "nobody but {name} is on the escalation policy `{}`",
+                policy.called()
+            ),
+        )
+        .hint("put somebody else on it in PagerDuty, or hand over with `plan-transfer`"));
+    }
+    if payload.text("places").as_ref() != Some(&now) {
+        return Err(changed(&policy));
+    }
+    let before = policy.rules.clone();
+    policy.replace(&source, heir.as_deref());
+    put(client, &policy)?;
+    let undo = Draft {
+        kind: RESTORE,
+        summary: format!(
+            "Put {name} back on the escalation policy {}",
+            policy.called()
+        ),
+        payload: Json::of([
+            ("policy", policy.id.as_str().into()),
+            ("was", write_rules(&before)),
+            ("is", write_rules(&policy.rules)),
+        ]),
+    };
+    Ok(applied(Effect::Updated, Some(undo)))
+}
+
+/// Applies `restore-policy`: only to a policy that is as the step left it.
+pub fn restore(client: &Client, payload: &Json) -> Result<Applied> {
+    let Some(mut policy) = find(client, &id_in(payload, "policy")?)? else {
+        return Ok(unchanged("already-gone"));
+    };
+    let mut was: Vec<Rule> = payload.objects("was").map(Rule::read).collect();
+    let is: Vec<Rule> = payload.objects("is").map(Rule::read).collect();
+    if policy.has_rules(&was) {
+        return Ok(unchanged("already-done"));
+    }
+    if !policy.has_rules(&is) {
+        return Err(changed(&policy));
+    }
+    // A rule that is gone comes back as a new one.
+    for rule in &mut was {
+        let is_there = policy.rules.iter().any(|now| now.id == rule.id);
+        rule.id.take_if(|_| !is_there);
+    }
+    policy.rules = was;
+    put(client, &policy)?;
+    Ok(applied(Effect::Updated, None))
+}
+
+fn write_rules(rules: &[Rule]) -> Json {
+    Json::List(rules.iter().map(Rule::write).collect())
+}
+
+fn find(client: &Client, id: &str) -> Result<Option<EscalationPolicy>> {
+    match escalation_policies::get(client, id) {
+        Ok(policy) => Ok(Some(policy)),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn put(client: &Client, policy: &EscalationPolicy) -> Result<()> {
+    policy.put(client).map_err(|error| match error.code {
+        // The policy was there a moment ago.
+        ErrorCode::NotFound => error.reworded(
+            Error::new(
+                ErrorCode::Conflict,
+                format!(
+                    "the escalation policy `{}`, or somebody who is to be on it, is gone",
+                    policy.called()
+                ),
+            )
+            .hint("make a new plan"),
+        ),
+        _ => error,
+    })
+}
+
+fn changed(policy: &EscalationPolicy) -> Error {
+    Error::new(
+        ErrorCode::Conflict,
+        format!(
+            "the escalation policy `{}` has been changed since",
+            policy.called()
+        ),
+    )
+    .hint("make a new plan, which shows it as it is now")
+}
