@@ -25,6 +25,9 @@ pub struct Config {
     pub subdomain: String,
     /// The service region.
     pub region: Region,
+    /// Seats left of the licences of full users; `None`: some of the first,
+    /// three of the second.
+    pub full_seats: Option<usize>,
     /// How long the clean-up behind incident reassignments takes: so long after
     /// an incident was taken from a user the deletion of that user still fails,
     /// and so long after a deletion with `offboarding` the incidents still hang
@@ -44,6 +47,7 @@ impl Default for Config {
             search: Search::Substring,
             subdomain: "acme".to_owned(),
             region: Region::Us,
+            full_seats: None,
             reassignment_delay: Duration::ZERO,
         }
     }
