@@ -21,3 +21,4 @@ mod resilience;
 mod secrets;
 mod support;
 mod vendor;
+mod write_matrix;
