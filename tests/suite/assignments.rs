@@ -389,6 +389,12 @@ fn what_is_taken_from_who_is_gone_is_gone() {
             let error = not_assigned(&bench, "PNOBODY", held).await;
             assert_eq!(error.code, ErrorCode::NotFound, "{error:?}");
         }
+        let id = user_of_role(&bench.simulator, "user").await;
+        let gone = on_team("PNOTEAM", "observer");
+        let taken = unassign(&bench, &id, gone.clone()).await;
+        assert_eq!(taken, unchanged("not-assigned"));
+        let error = contract_error(bench.tenant.assign(&id, gone).await);
+        assert_eq!(error.code, ErrorCode::NotFound, "{error:?}");
     });
 }
 

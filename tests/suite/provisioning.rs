@@ -1,10 +1,11 @@
 //! Creating and changing accounts.
 
+use futures_util::future::join3;
 use host_harness::contract::{
     provisioning::{AccountChange, NewAccount},
     types::{Effect, ErrorCode},
 };
-use pagerduty_simulator::TOKENS;
+use pagerduty_simulator::{Refusals, TOKENS};
 use serde_json::json;
 
 use crate::support::{Opening, contract_error, run};
@@ -149,6 +150,92 @@ fn a_creation_that_broke_off_is_completed_by_repeating_it() {
         account.entitlements = vec![on_team(&team, "manager")];
         let other = bench.tenant.create_account(account).await.expect("all");
         assert_eq!(other.effect, unchanged("already-exists"));
+    });
+}
+
+#[test]
+fn a_refusal_is_understood_in_every_form_that_the_vendor_writes_it() {
+    run(async {
+        for refusals in [
+            Refusals::Usual,
+            Refusals::ErrorsText,
+            Refusals::ErrorsByField,
+            Refusals::ErrorText,
+            Refusals::ErrorList,
+        ] {
+            let mut opening = Opening::users(20).writing();
+            opening.config.refusals = refusals;
+            opening.config.plan.advanced_permissions = false;
+            let bench = opening.open().await;
+            let users = rows(&bench.simulator, "/users", "users").await;
+            let (id, other) = (text(&users[7], "id"), text(&users[5], "email"));
+            let taken = AccountChange {
+                email: Some(other),
+                ..no_change()
+            };
+            let error = contract_error(bench.tenant.update_account(&id, taken).await);
+            assert_eq!(error.code, ErrorCode::Conflict, "{refusals:?}: {error:?}");
+            let error = contract_error(bench.tenant.assign(&id, role("observer")).await);
+            assert_eq!(
+                error.code,
+                ErrorCode::PlanRequired,
+                "{refusals:?}: {error:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn writes_that_contend_for_the_account_are_sent_again() {
+    run(async {
+        let bench = Opening::users(10).writing().open().await;
+        bench
+            .simulator
+            .faults()
+            .add("POST /users not-locked times=1".parse().expect("a fault"));
+        let created = bench.tenant.create_account(newcomer()).await;
+        assert_eq!(created.expect("it is new").effect, Effect::Created);
+        assert_eq!(writes(&bench), ["POST", "POST"]);
+    });
+}
+
+/// However often it is sent, a change that gets no clear answer is looked for.
+#[test]
+fn a_change_that_is_never_confirmed_is_found_by_looking() {
+    run(async {
+        let bench = Opening::users(20).writing().open().await;
+        let id = user_of_role(&bench.simulator, "user").await;
+        let teams = rows(&bench.simulator, "/teams", "teams").await;
+        let team = text(teams.last().expect("teams"), "id");
+        for fault in [
+            "PUT /* status-after-applied=503",
+            "POST /* status-after-applied=503",
+        ] {
+            let fault = fault.parse().expect("a fault");
+            bench.simulator.faults().add(fault);
+        }
+        let change = AccountChange {
+            display_name: Some("New Name".to_owned()),
+            ..no_change()
+        };
+        let (updated, assigned, created) = join3(
+            bench.tenant.update_account(&id, change),
+            bench.tenant.assign(&id, on_team(&team, "responder")),
+            bench.tenant.create_account(newcomer()),
+        )
+        .await;
+        assert_eq!(updated.expect("it is found"), Effect::Updated);
+        assert_eq!(assigned.expect("it is found"), Effect::Created);
+        assert_eq!(created.expect("it is found").effect, Effect::Created);
+        bench.simulator.faults().clear();
+        let fault = "POST /users status=503".parse().expect("a fault");
+        bench.simulator.faults().add(fault);
+        let mut other = newcomer();
+        other.email = "other@acme.example".to_owned();
+        let error = contract_error(bench.tenant.create_account(other).await);
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.may_have_applied, "nobody can know");
+        assert_eq!(writes(&bench).len(), 3);
     });
 }
 
