@@ -2,9 +2,11 @@
 //! Only the vendor is simulated.
 
 mod activity;
+mod assignments;
 mod cassettes;
 mod command_line;
 mod contract;
+mod deletion;
 mod diagnostics;
 mod directory;
 mod egress;
@@ -14,6 +16,9 @@ mod loading;
 mod on_call;
 mod openapi;
 mod plans;
+mod provisioning;
 mod resilience;
 mod secrets;
 mod support;
+mod vendor;
+mod write_matrix;
