@@ -78,7 +78,11 @@ impl Rule {
             strategy => strategy.text("type"),
         };
         let is_default = name.is_none_or(|name| name == "assign_to_everyone");
-        let strategy = if is_default { Json::Null } else { self.strategy.clone() };
+        let strategy = if is_default {
+            Json::Null
+        } else {
+            self.strategy.clone()
+        };
         Json::of([
             ("id", self.id.as_deref().into()),
             ("escalation_delay_in_minutes", self.delay.into()),
@@ -139,7 +143,10 @@ impl EscalationPolicy {
     /// Whether both notify the same in the same order.
     pub fn has_rules(&self, rules: &[Rule]) -> bool {
         let targets = |rule: &Rule| -> Vec<String> {
-            rule.targets.iter().map(|target| target.id.clone()).collect()
+            rule.targets
+                .iter()
+                .map(|target| target.id.clone())
+                .collect()
         };
         let pairs = || self.rules.iter().zip(rules);
         self.rules.len() == rules.len()
@@ -160,8 +167,17 @@ impl EscalationPolicy {
             ("name", self.name.as_deref().into()),
             ("description", self.description.as_deref().into()),
             ("num_loops", self.loops.into()),
-            ("on_call_handoff_notifications", self.handoff.as_deref().into()),
-            ("teams", Some(teams).filter(|teams| !teams.is_empty()).map(Json::List).into()),
+            (
+                "on_call_handoff_notifications",
+                self.handoff.as_deref().into(),
+            ),
+            (
+                "teams",
+                Some(teams)
+                    .filter(|teams| !teams.is_empty())
+                    .map(Json::List)
+                    .into(),
+            ),
             ("escalation_rules", Json::List(rules.collect())),
         ]);
         let body = Json::of([(Self::ONE, policy)]);

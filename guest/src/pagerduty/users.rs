@@ -83,7 +83,9 @@ impl User {
     /// What people call the user, fit for a sentence.
     pub fn called(&self) -> String {
         let names = [&self.name, &self.email].into_iter().flatten();
-        let mut names = names.map(|name| clean(name)).filter(|name| !name.is_empty());
+        let mut names = names
+            .map(|name| clean(name))
+            .filter(|name| !name.is_empty());
         names.next().unwrap_or_else(|| self.id.clone())
     }
 

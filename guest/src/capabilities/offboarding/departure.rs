@@ -1,6 +1,7 @@
 //! The last steps: sign-out, and the account itself.
 
 use super::step::{Draft, Drafts, Leaving, applied, id_in, name_in, unchanged};
+use crate::capabilities::provisioning::delete_user;
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;

@@ -93,11 +93,10 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
         kind if kind.contains("override") => overrides::apply(client, payload),
         kind if kind.contains("schedule-v3") => schedules_v3::apply(client, payload),
         kind if kind.contains("schedule") => schedules::apply(client, payload),
-        other => Err(Error::invalid_input(format!(
-            "`{}` is not a kind of step",
-            clean(other)
-        ))
-        .hint("make the plan anew with this version of the connector")),
+        other => Err(
+            Error::invalid_input(format!("`{}` is not a kind of step", clean(other)))
+                .hint("make the plan anew with this version of the connector"),
+        ),
     }
 }
 
@@ -145,10 +144,7 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
              handed over."
         ));
     }
-    if matches!(
-        heir.role.as_deref(),
-        Some("observer" | "restricted_access")
-    ) {
+    if matches!(heir.role.as_deref(), Some("observer" | "restricted_access")) {
         warnings.push(format!(
             "{name}'s base role only looks on outside of teams that give {name} more: check that \
              the incidents can be worked on."

@@ -47,7 +47,11 @@ pub fn assign(client: &Client, account: &str, policy: &str) -> Result<Effect> {
 /// that: who is to be notified instead is not for a connector to decide.
 pub fn unassign(client: &Client, account: &str, policy: &str) -> Result<Effect> {
     let mut policy = escalation_policies::get(client, policy)?;
-    let mut named = policy.rules.iter().filter(|rule| rule.names(account)).peekable();
+    let mut named = policy
+        .rules
+        .iter()
+        .filter(|rule| rule.names(account))
+        .peekable();
     if named.peek().is_none() {
         return Ok(unchanged("not-assigned"));
     }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use pagerduty_simulator::{Effect, Fault, Match};
+use pagerduty_simulator::{Effect, Fault, Match, Meanwhile};
 use serde_json::json;
 
 use crate::client::{Api, config};
@@ -101,4 +101,25 @@ fn fault_strings_are_checked_with_a_hint() {
         assert!(error.to_string().contains(wrong), "{error}");
         assert!(!error.hint().is_empty(), "{error}");
     }
+}
+
+#[tokio::test]
+async fn somebody_elses_request_gets_in_first() {
+    let api = Api::new(config()).await;
+    let user = api.simulator.user_ids().pop().unwrap();
+    let path = format!("/users/{user}");
+    api.simulator.faults().add(Fault {
+        when: Match {
+            path: Some(path.clone()),
+            times: Some(1),
+            ..Match::default()
+        },
+        effect: Effect::Meanwhile(Meanwhile {
+            method: "PUT".to_owned(),
+            path: path.clone(),
+            body: Some(json!({"user": {"name": "Somebody Else"}})),
+        }),
+    });
+    let shown = api.get(&path).await;
+    assert_eq!(shown.json["user"]["name"], "Somebody Else");
 }
