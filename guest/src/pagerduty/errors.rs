@@ -118,6 +118,11 @@ impl Complaint {
                      region refuses credentials of the other",
                 ),
             ),
+            // Not the plan: what was paid for is in use. Before the plan's 402.
+            (_, Some(2019)) => (ErrorCode::Conflict, seat_hint()),
+            (400 | 402, _) if self.says("license is not available") => {
+                (ErrorCode::Conflict, seat_hint())
+            }
             (402, _) | (_, Some(2014)) => (
                 ErrorCode::PlanRequired,
                 hint("the PagerDuty plan of this account does not include that"),
@@ -148,6 +153,11 @@ impl Complaint {
             (400, _) if self.says("could not be locked") => (ErrorCode::Unavailable, None),
             (400 | 409 | 422, _) if self.says("already been taken") => (ErrorCode::Conflict, None),
             (409 | 412, _) => (ErrorCode::Conflict, None),
+            // It lists the roles that the plan has.
+            (400, _) if self.says("role must be in") => (
+                ErrorCode::PlanRequired,
+                hint("the PagerDuty plan of this account does not include that role"),
+            ),
             (_, Some(2009)) => (
                 ErrorCode::InvalidInput,
                 hint("set `base-url` to an https URL"),
@@ -174,6 +184,10 @@ impl Complaint {
             )
         }
     }
+}
+
+fn seat_hint() -> Option<String> {
+    Some("free a seat of a licence that fits the role, or buy one in PagerDuty".to_owned())
 }
 
 fn from_hint() -> Option<String> {

@@ -1,7 +1,7 @@
 //! Licences, and who holds which. There is no request that gives or takes one:
 //! a licence is a field of the user.
 
-use crate::errors::Result;
+use crate::errors::{ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
@@ -40,6 +40,19 @@ impl Row for License {
     }
 }
 
+impl License {
+    /// Whether an account with that role may hold it. One that lists no roles
+    /// says nothing.
+    pub fn fits(&self, role: &str) -> bool {
+        self.valid_roles.is_empty() || self.valid_roles.iter().any(|valid| valid == role)
+    }
+
+    /// Whether there is a seat left.
+    pub fn has_seat(&self) -> bool {
+        self.allocations_available != Some(0)
+    }
+}
+
 /// A user holds a licence.
 #[derive(Clone, Debug)]
 pub struct Allocation {
@@ -68,6 +81,15 @@ impl Allocation {
         let user = self.user.as_ref().filter(|user| user.is_live())?;
         let license = self.license.as_ref().filter(|l| !l.id.is_empty())?;
         Some((&user.id, &license.id))
+    }
+}
+
+/// The licence that a user holds; none if it holds none, or is gone.
+pub fn of_user(client: &Client, user: &str) -> Result<Option<License>> {
+    match client.fetch_one::<License>(request_of_user(user)?) {
+        Ok(license) => Ok(Some(license).filter(|license| !license.id.is_empty())),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Teams and who is on them.
 
 use crate::errors::Result;
-use crate::pagerduty::client::{Change, Client, checked_id, vendor_id};
+use crate::pagerduty::client::{Change, Client, Request, checked_id, vendor_id};
 use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::references::Reference;
 
 /// The list.
@@ -53,23 +54,32 @@ impl Row for Member {
     }
 }
 
-/// Where a team's members are listed.
-pub fn members_path(team: &str) -> Result<String> {
-    Ok(format!("/teams/{}/members", vendor_id(team)?))
+/// One team.
+pub fn get(client: &Client, id: &str) -> Result<Team> {
+    client.fetch_one(Request::get(format!("/teams/{}", checked_id(id)?)))
 }
 
-/// Puts a user on a team, in that role.
+/// The role that a user has on a team; none if it is not on it.
+pub fn role_of(client: &Client, team: &str, user: &str) -> Result<Option<String>> {
+    let path = members_path(team)?;
+    let members = paging::read_all::<Member>(client, &List::all(&path))?;
+    let is_user = |member: &Member| member.user.as_ref().is_some_and(|found| found.id == user);
+    Ok((members.into_iter().find(is_user)).map(|member| member.role.unwrap_or_default()))
+}
+
+/// Puts a user on a team, or changes the role of one who is there. Team roles
+/// are read from a copy that lags behind: Terraform's provider has seen the old
+/// one for two minutes.
 pub fn put_member(client: &Client, team: &str, user: &str, role: &str) -> Result<()> {
     let body = Json::of([("role", role.into())]);
-    let change = Change::put(member_path(team, user)?, &body);
-    client.change(change).map(drop)
+    client.change(Change::put(member_path(team, user)?, &body))?;
+    Ok(())
 }
 
-/// Takes a user off a team. PagerDuty refuses with a 400 while one of the
-/// team's escalation policies names the user.
+/// Takes a user off a team.
 pub fn remove_member(client: &Client, team: &str, user: &str) -> Result<()> {
-    let change = Change::delete(member_path(team, user)?);
-    client.change(change).map(drop)
+    client.change(Change::delete(member_path(team, user)?))?;
+    Ok(())
 }
 
 fn member_path(team: &str, user: &str) -> Result<String> {
@@ -78,4 +88,9 @@ fn member_path(team: &str, user: &str) -> Result<String> {
         checked_id(team)?,
         checked_id(user)?
     ))
+}
+
+/// Where a team's members are listed.
+pub fn members_path(team: &str) -> Result<String> {
+    Ok(format!("/teams/{}/members", vendor_id(team)?))
 }

@@ -1,9 +1,10 @@
 //! Users.
 
 use crate::errors::{Error, Result};
-use crate::pagerduty::client::{Client, Request, checked_id};
+use crate::pagerduty::client::{Change, Client, Request, checked_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::references::Reference;
 
 /// The list.
@@ -99,6 +100,47 @@ impl User {
 pub fn get(client: &Client, id: &str) -> Result<User> {
     let path = format!("/users/{}", checked_id(id)?);
     client.fetch_one(Request::get(path))
+}
+
+/// The user with that e-mail address; there is one at most. PagerDuty searches
+/// for a part of the name or the address, so what it finds is looked at again.
+pub fn with_email(client: &Client, email: &str) -> Result<Option<User>> {
+    let list = List::all(PATH).with("query", email);
+    let email = email.to_lowercase();
+    let found = paging::read_all::<User>(client, &list)?;
+    Ok((found.into_iter()).find(|user| !user.id.is_empty() && user.lower_email() == email))
+}
+
+/// Creates a user, in the name of the one with the e-mail address `from`, and
+/// has PagerDuty invite it.
+pub fn create(client: &Client, from: &str, fields: Vec<(&str, Json)>) -> Result<User> {
+    let reply = client.change(Change::post(PATH, &body(fields)).from(from))?;
+    reply.one()
+}
+
+/// Changes fields of a user. The others stay as they are, but PagerDuty wants
+/// name and e-mail address in every change. The licence must not go along with
+/// a change of role: PagerDuty finds one that fits, and refuses the old one.
+pub fn change(client: &Client, user: &User, mut fields: Vec<(&str, Json)>) -> Result<User> {
+    for (name, value) in [("name", &user.name), ("email", &user.email)] {
+        if let Some(value) = value
+            && fields.iter().all(|(changed, _)| *changed != name)
+        {
+            fields.push((name, value.as_str().into()));
+        }
+    }
+    let path = format!("/users/{}", checked_id(&user.id)?);
+    client.change(Change::put(path, &body(fields)))?.one()
+}
+
+fn body(fields: Vec<(&str, Json)>) -> Json {
+    let mut user = vec![("type".to_owned(), "user".into())];
+    user.extend(
+        fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
+    Json::of([("user", Json::Object(user))])
 }
 
 /// The user behind the credential. An account-level key has none and gets a

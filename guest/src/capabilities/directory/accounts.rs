@@ -49,7 +49,8 @@ pub fn get_account(client: &Client, id: &str) -> Result<Account> {
     Ok(account(user))
 }
 
-fn account(user: User) -> Account {
+/// A user in the contract's terms.
+pub fn account(user: User) -> Account {
     let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
     // In the order of the names, as the contract has it.
     let attributes = [

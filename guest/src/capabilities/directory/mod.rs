@@ -7,8 +7,8 @@ mod of_account;
 mod outline;
 mod resources;
 
-pub use accounts::{get_account, list_accounts};
-pub use entitlements::list_entitlements;
+pub use accounts::{account, get_account, list_accounts};
+pub use entitlements::{ROLES, TEAM_ROLES, list_entitlements};
 pub use grants::list_grants;
 pub use of_account::account_grants;
 pub use resources::list_resources;

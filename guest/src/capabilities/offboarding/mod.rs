@@ -90,9 +90,9 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
         teams::REJOIN => teams::rejoin(client, payload),
         departure::SIGN_OUT => departure::sign_out(client, payload),
         departure::DELETE => departure::delete(client, payload),
-        kind if kind.contains("override") => overrides::apply(client, payload),
-        kind if kind.contains("schedule-v3") => schedules_v3::apply(client, payload),
-        kind if kind.contains("schedule") => schedules::apply(client, payload),
+        schedules::REPLACE | schedules::REMOVE => schedules::apply(client, payload),
+        schedules_v3::REPLACE | schedules_v3::REMOVE => schedules_v3::apply(client, payload),
+        overrides::REPLACE | overrides::REMOVE => overrides::apply(client, payload),
         other => Err(
             Error::invalid_input(format!("`{}` is not a kind of step", clean(other)))
                 .hint("make the plan anew with this version of the connector"),

@@ -1,7 +1,9 @@
 //! `provisioning`: changes to one account, each safe to repeat.
 
 mod accounts;
+mod attributes;
 mod deletion;
+mod holdings;
 mod licenses;
 mod policies;
 mod roles;
@@ -15,7 +17,7 @@ use crate::capabilities::directory::{
     ESCALATION_POLICY, ESCALATION_POLICY_MEMBERSHIP, LICENSE, MEMBER, ROLE, SCHEDULE,
     SCHEDULE_MEMBERSHIP, TEAM, TEAM_MEMBERSHIP, TENANT,
 };
-use crate::errors::{Error, Result};
+use crate::errors::{Error, ErrorCode, Result};
 use crate::iga::connector::types::{Effect, EntitlementRef};
 use crate::pagerduty::client::{Client, checked_id};
 use crate::pagerduty::errors::clean;
@@ -23,30 +25,42 @@ use crate::pagerduty::errors::clean;
 /// Gives an account an entitlement.
 pub fn assign(client: &Client, account: &str, entitlement: &EntitlementRef) -> Result<Effect> {
     checked_id(account)?;
-    match Wanted::read(entitlement)? {
-        Wanted::Role(role) => roles::assign(client, account, role),
-        Wanted::License(license) => licenses::assign(client, account, license),
-        Wanted::TeamRole { team, role } => teams::assign(client, account, team, role),
-        Wanted::Schedule(schedule) => schedules::assign(client, account, schedule),
-        Wanted::Policy(policy) => policies::assign(client, account, policy),
-    }
+    give(client, account, &Wanted::read(entitlement)?)
 }
 
-/// Takes an entitlement from an account.
+/// Takes an entitlement from an account. Who is gone, or what, holds nothing
+/// and is held by nobody.
 pub fn unassign(client: &Client, account: &str, entitlement: &EntitlementRef) -> Result<Effect> {
     checked_id(account)?;
-    match Wanted::read(entitlement)? {
+    let outcome = match Wanted::read(entitlement)? {
         Wanted::Role(role) => roles::unassign(client, account, role),
         Wanted::License(license) => licenses::unassign(client, account, license),
         Wanted::TeamRole { team, role } => teams::unassign(client, account, team, role),
         Wanted::Schedule(schedule) => schedules::unassign(client, account, schedule),
         Wanted::Policy(policy) => policies::unassign(client, account, policy),
+    };
+    match outcome {
+        // PagerDuty says so, and not the connector of something else.
+        Err(error) if error.code == ErrorCode::NotFound && error.upstream_status.is_some() => {
+            Ok(unchanged("already-gone"))
+        }
+        outcome => outcome,
     }
 }
 
 /// Deletes an account.
 pub fn delete_account(client: &Client, account: &str) -> Result<Effect> {
     delete_user(client, account)
+}
+
+fn give(client: &Client, account: &str, wanted: &Wanted<'_>) -> Result<Effect> {
+    match *wanted {
+        Wanted::Role(role) => roles::assign(client, account, role),
+        Wanted::License(license) => licenses::assign(client, account, license),
+        Wanted::TeamRole { team, role } => teams::assign(client, account, team, role),
+        Wanted::Schedule(schedule) => schedules::assign(client, account, schedule),
+        Wanted::Policy(policy) => policies::assign(client, account, policy),
+    }
 }
 
 /// An entitlement that names something sensible. Its ids are fit for a path.
@@ -115,6 +129,23 @@ impl<'e> Wanted<'e> {
             _ => Self::Policy(resource),
         })
     }
+}
+
+/// A change whose fate is not known took effect if `look` finds it done.
+fn confirmed(outcome: Result<()>, look: &dyn Fn() -> Result<bool>) -> Result<()> {
+    match outcome {
+        Err(error) if error.may_have_applied && look().unwrap_or(false) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// PagerDuty's refusal of a change that is well formed: what stands against it
+/// is PagerDuty's own state.
+fn refused(mut error: Error) -> Error {
+    if error.code == ErrorCode::InvalidInput && error.upstream_status == Some(400) {
+        error.code = ErrorCode::Conflict;
+    }
+    error
 }
 
 /// Nothing to do.
