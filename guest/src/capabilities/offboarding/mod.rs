@@ -141,13 +141,13 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
     if heir.invitation_sent == Some(true) {
         warnings.push(format!(
             "{name} has not accepted the invitation to PagerDuty yet, and may not notice what is \
-             handed over."
+             handed over"
         ));
     }
     if matches!(heir.role.as_deref(), Some("observer" | "restricted_access")) {
         warnings.push(format!(
             "{name}'s base role only looks on outside of teams that give {name} more: check that \
-             the incidents can be worked on."
+             the incidents can be worked on"
         ));
     }
     Ok(warnings)
@@ -157,13 +157,13 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
 fn requester_warning(client: &Client, source: &User) -> Result<Option<String>> {
     match users::requester(client) {
         Ok(email) if email.to_lowercase() == source.lower_email() => Ok(Some(format!(
-            "This is done in the name of {}: set `from-email`, or use a credential, of somebody \
-             who stays.",
+            "incidents are moved in the name of {}, who leaves: set `from-email` to somebody who \
+             stays, and use a credential of somebody who stays",
             source.called()
         ))),
         Ok(_) => Ok(None),
         Err(error) if error.code == ErrorCode::InvalidInput => Ok(Some(format!(
-            "Incidents can't be reassigned yet: {}. {}.",
+            "incidents can't be reassigned yet, for {}: {}",
             error.message,
             error.hint.as_deref().unwrap_or_default()
         ))),

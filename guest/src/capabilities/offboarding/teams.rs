@@ -19,7 +19,7 @@ pub fn plan(leaving: &Leaving<'_>) -> Drafts {
     let teams = leaving.source.teams.iter().filter(|team| team.is_live());
     let steps = teams.map(|team| Draft {
         kind: LEAVE,
-        summary: format!("Take {source} off the team {}", team.called()),
+        summary: format!("Take {source} off team `{}`", team.called()),
         payload: Json::of([
             ("team", team.id.as_str().into()),
             ("team_name", team.called().as_str().into()),
@@ -61,7 +61,7 @@ pub fn leave(client: &Client, payload: &Json) -> Result<Applied> {
     let undo = role.map(|role| Draft {
         kind: REJOIN,
         summary: format!(
-            "Put {} back on the team {}, with the team role {}",
+            "Put {} back on team `{}` as {}",
             name_in(payload, "from_name"),
             name_in(payload, "team_name"),
             crate::pagerduty::errors::clean(&role)
