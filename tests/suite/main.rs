@@ -2,18 +2,24 @@
 //! Only the vendor is simulated.
 
 mod activity;
+mod assignments;
 mod cassettes;
 mod command_line;
 mod contract;
+mod deletion;
 mod diagnostics;
 mod directory;
 mod egress;
 mod fixtures;
 mod large_tenants;
 mod loading;
+mod offboarding;
 mod on_call;
 mod openapi;
 mod plans;
+mod provisioning;
 mod resilience;
 mod secrets;
 mod support;
+mod vendor;
+mod write_matrix;

@@ -25,6 +25,11 @@ pub struct Config {
     pub subdomain: String,
     /// The service region.
     pub region: Region,
+    /// How refusals with the code 2001 are written.
+    pub refusals: Refusals,
+    /// Seats left of the licences of full users; `None`: some of the first,
+    /// three of the second.
+    pub full_seats: Option<usize>,
     /// How long the clean-up behind incident reassignments takes: so long after
     /// an incident was taken from a user the deletion of that user still fails,
     /// and so long after a deletion with `offboarding` the incidents still hang
@@ -44,6 +49,8 @@ impl Default for Config {
             search: Search::Substring,
             subdomain: "acme".to_owned(),
             region: Region::Us,
+            refusals: Refusals::Usual,
+            full_seats: None,
             reassignment_delay: Duration::ZERO,
         }
     }
@@ -86,6 +93,22 @@ impl Default for Plan {
             v3_schedules: true,
         }
     }
+}
+
+/// How a refusal with the code 2001, `Invalid Input Provided`, is written. All
+/// of these forms have been seen by PagerDuty's clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// `{"error": {"message", "code", "errors": ["…"]}}`, as documented.
+    Usual,
+    /// `errors` is a text.
+    ErrorsText,
+    /// `errors` is an object by field.
+    ErrorsByField,
+    /// `error` is a text.
+    ErrorText,
+    /// `error` is a list of texts.
+    ErrorList,
 }
 
 /// How a user query matches: PagerDuty only says that it "filters by name".

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::api::Refusal;
 use crate::clock::lock;
 
 /// One fault: which requests it hits and what then happens.
@@ -18,7 +19,8 @@ use crate::clock::lock;
 /// * `PATH` is a path (`/teams`), a prefix (`/users*`) or `*`.
 /// * `EFFECT` is one of `status=CODE`, `rate-limited`, `latency=DURATION`,
 ///   `reset`, `reset-after-applied`, `status-after-applied=CODE`, `truncated`,
-///   `body=TEXT` (`_` stands for a space), `slow`.
+///   `body=TEXT` (`_` stands for a space), `slow`, `not-locked` (400 `could not be
+///   locked`, which writes at the same time bring about).
 /// * For all effects: `times=N` (default: always) and `skip=N` (let N requests pass first).
 /// * For `rate-limited`: `reset=SECONDS` (default: no headers, no body).
 /// * For `body`: `type=CONTENT-TYPE` (default `text/html`) and `code=STATUS` (default 200).
@@ -205,7 +207,7 @@ impl FaultError {
 const FORM: &str =
     "write `METHOD PATH EFFECT [NAME=VALUE]…`, for example `GET /users* status=503 times=2`";
 const EFFECTS: &str = "effects are status=CODE, rate-limited, latency=DURATION, reset, \
-    reset-after-applied, status-after-applied=CODE, truncated, body=TEXT, slow";
+    reset-after-applied, status-after-applied=CODE, truncated, body=TEXT, slow, not-locked";
 
 impl FromStr for Fault {
     type Err = FaultError;
@@ -301,6 +303,11 @@ impl Options {
             ("rate-limited", None) => {
                 return Ok((Effect::RateLimited { reset: self.reset }, &["reset"]));
             }
+            ("not-locked", None) => Effect::Status {
+                status: 400,
+                body: Some(Refusal::invalid("Account could not be locked").body),
+                headers: Vec::new(),
+            },
             ("latency", Some(value)) => Effect::Latency(duration(value)?),
             ("reset", None) => Effect::Reset,
             ("reset-after-applied", None) => Effect::ResetAfterApplied,

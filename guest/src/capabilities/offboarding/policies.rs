@@ -25,8 +25,8 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     let list = List::all(escalation_policies::PATH).with("user_ids[]", id);
     let mut drafts = Drafts::default();
     for policy in paging::read_all::<EscalationPolicy>(client, &list)? {
-        let places = places(&policy, id);
-        if policy.id.is_empty() || places.is_empty() {
+        let mut places = Some(places(&policy, id)).filter(|places| !places.is_empty());
+        if policy.id.is_empty() || places.is_none() {
             continue;
         }
         let name = quoted(&policy);
@@ -40,6 +40,8 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
                 let summary = format!(
                     "Take {source} out of escalation policy {name}, once somebody else is on it"
                 );
+                // It waits for a change.
+                places = None;
                 (REMOVE, summary)
             }
             None => (REMOVE, removal(&policy, id, &source)),
@@ -49,7 +51,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
             ("from", id.into()),
             ("from_name", source.as_str().into()),
             ("to", leaving.heir_id().into()),
-            ("places", places.as_str().into()),
+            ("places", places.as_deref().into()),
         ]);
         drafts.steps.push(Draft {
             kind,
@@ -158,7 +160,7 @@ pub fn edit(client: &Client, payload: &Json) -> Result<Applied> {
         )
         .hint("put somebody else on it in PagerDuty, or hand over with `plan-transfer`"));
     }
-    if payload.text("places").as_ref() != Some(&now) {
+    if payload.text("places").is_some_and(|then| then != now) {
         return Err(changed(&policy));
     }
     let before = policy.rules.clone();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error_body;
+use crate::config::Refusals;
 
 /// An answer that says no.
 #[derive(Clone, Debug)]
@@ -34,6 +35,24 @@ impl Refusal {
             "error": {"message": "Invalid Input Provided", "code": 2001, "errors": errors}
         });
         Self { status: 400, body }
+    }
+
+    /// With the reasons of a 2001 where that account has them.
+    pub(crate) fn written(mut self, refusals: Refusals) -> Self {
+        let error = &mut self.body["error"];
+        if error["code"] != 2001 {
+            return self;
+        }
+        let reasons = error["errors"].take();
+        let first = reasons.get(0).cloned().unwrap_or_default();
+        match refusals {
+            Refusals::Usual => error["errors"] = reasons,
+            Refusals::ErrorsText => error["errors"] = first,
+            Refusals::ErrorsByField => error["errors"] = json!({ "base": reasons }),
+            Refusals::ErrorText => *error = first,
+            Refusals::ErrorList => *error = reasons,
+        }
+        self
     }
 
     pub(crate) fn with_status(self, status: u16) -> Self {

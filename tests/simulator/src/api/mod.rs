@@ -226,7 +226,10 @@ impl Service {
                 let (answer, allowance) = self.answer(&request);
                 let (status, body, location) = match answer {
                     Ok(reply) => (reply.status, reply.body, reply.location),
-                    Err(refusal) => (refusal.status, Some(refusal.body), None),
+                    Err(refusal) => {
+                        let refusal = refusal.written(self.config.refusals);
+                        (refusal.status, Some(refusal.body), None)
+                    }
                 };
                 let whole = respond(status, body.as_ref(), location.as_deref(), allowance);
                 (damage(whole, body.as_ref(), effect.as_ref()), body)

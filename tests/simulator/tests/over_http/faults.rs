@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use pagerduty_simulator::{Effect, Fault, Match, Meanwhile};
+use pagerduty_simulator::{Config, Effect, Fault, Match, Meanwhile, Refusals};
 use serde_json::json;
 
 use crate::client::{Api, config};
@@ -32,6 +32,38 @@ async fn rate_limits_come_with_and_without_headers() {
         .faults()
         .add("* /teams rate-limited reset=3".parse().unwrap());
     assert_eq!(api.get("/teams").await.headers["ratelimit-reset"], "3");
+}
+
+#[tokio::test]
+async fn contention_refuses_and_changes_nothing() {
+    let api = with("POST /users not-locked times=1").await;
+    let body =
+        json!({"user": {"type": "user", "name": "New One", "email": "new.one@acme.example"}});
+    let refused = api.call("POST", "/users", Some(body.clone())).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text.contains("could not be locked"));
+    assert_eq!(api.call("POST", "/users", Some(body)).await.status, 201);
+}
+
+#[tokio::test]
+async fn refusals_are_written_in_every_form_that_has_been_seen() {
+    for (refusals, reason) in [
+        (Refusals::Usual, "/error/errors/0"),
+        (Refusals::ErrorsText, "/error/errors"),
+        (Refusals::ErrorsByField, "/error/errors/base/0"),
+        (Refusals::ErrorText, "/error"),
+        (Refusals::ErrorList, "/error/0"),
+    ] {
+        let api = Api::new(Config {
+            refusals,
+            ..config()
+        })
+        .await;
+        let body = json!({"user": {"type": "user", "email": "new.one@acme.example"}});
+        let refused = api.call("POST", "/users", Some(body)).await;
+        let reason = refused.json.pointer(reason).and_then(|text| text.as_str());
+        assert_eq!(reason, Some("Name can't be blank"), "{refusals:?}");
+    }
 }
 
 #[tokio::test]

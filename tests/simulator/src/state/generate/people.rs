@@ -45,10 +45,11 @@ pub(super) fn licenses(account: &mut Account) {
 /// Sets the seats from what is used: some room, little room, no limit.
 pub(super) fn seats(account: &mut Account) {
     let users = account.config.users;
+    let left = account.config.full_seats;
     for (at, license) in account.licenses.iter_mut().enumerate() {
         license.seats = match at {
-            0 => Some(license.used + 10 + users / 10),
-            1 => Some(license.used + 3),
+            0 => Some(license.used + left.unwrap_or(10 + users / 10)),
+            1 => Some(license.used + left.unwrap_or(3)),
             _ => None,
         };
     }

@@ -1,0 +1,571 @@
+//! Every write × everything that can happen to it. Each cell says what comes of
+//! it; where something comes of it, the vendor's state is the same as after the
+//! write went through once, undisturbed, and where nothing does, as before.
+
+use futures_util::{StreamExt as _, future::join_all, stream};
+use host_harness::{
+    CallError,
+    contract::{
+        provisioning::{AccountChange, NewAccount},
+        types::{Effect, EntitlementRef, ErrorCode},
+    },
+};
+use pagerduty_simulator::{Config, Plan, Simulator, TOKENS};
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Opening, run};
+use crate::vendor::{
+    self, incidents_of, license, newcomer, on_policy, on_schedule, on_team, role, rows, text,
+    user_of_role,
+};
+use Cell::{Done, Fails, NotApplicable, Unchanged};
+use ErrorCode::{Conflict, NotFound, PermissionDenied, PlanRequired};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Write {
+    Create,
+    Update,
+    Delete,
+    Assign(Kind),
+    Unassign(Kind),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Role,
+    License,
+    Team,
+    Schedule,
+    Policy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Column {
+    Fresh,
+    Repeated,
+    /// The account, or the team that a new one is to be on.
+    TargetGone,
+    PlanLacksIt,
+    PermissionMissing,
+    RateLimited,
+    FailsAfterItTookEffect,
+    CutAfterItTookEffect,
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::Fresh,
+    Column::Repeated,
+    Column::TargetGone,
+    Column::PlanLacksIt,
+    Column::PermissionMissing,
+    Column::RateLimited,
+    Column::FailsAfterItTookEffect,
+    Column::CutAfterItTookEffect,
+];
+
+#[derive(Clone, Debug)]
+enum Cell {
+    Done(Effect),
+    Unchanged(&'static str),
+    Fails(ErrorCode),
+    /// Why not.
+    NotApplicable(&'static str),
+}
+
+type Row = (Write, [Cell; COLUMNS.len()]);
+
+/// A row: what the write does, what it says when repeated, when its target is
+/// gone, and when the plan lacks it. Disturbances that pass leave no trace.
+fn row(write: Write, effect: &Effect, repeated: &'static str, gone: Cell, plan: Cell) -> Row {
+    let done = || Done(effect.clone());
+    let cells = [
+        done(),
+        Unchanged(repeated),
+        gone,
+        plan,
+        Fails(PermissionDenied),
+        done(),
+        done(),
+        done(),
+    ];
+    (write, cells)
+}
+
+fn accounts_and_what_they_hold() -> Vec<Row> {
+    use Kind::{License, Role, Team};
+    use Write::{Assign, Create, Delete, Unassign, Update};
+    let (made, changed, gone) = (&Effect::Created, &Effect::Updated, &Effect::Deleted);
+    let in_every_plan = NotApplicable("names and e-mail addresses are part of every plan");
+    let is_gone = || Unchanged("already-gone");
+    vec![
+        row(
+            Create,
+            made,
+            "already-exists",
+            Fails(NotFound),
+            Fails(PlanRequired),
+        ),
+        row(
+            Update,
+            changed,
+            "same-values",
+            Fails(NotFound),
+            in_every_plan,
+        ),
+        // What the plan lacks is to hand incidents back.
+        row(Delete, gone, "already-gone", is_gone(), Fails(Conflict)),
+        row(
+            Assign(Role),
+            changed,
+            "already-assigned",
+            Fails(NotFound),
+            Fails(PlanRequired),
+        ),
+        row(
+            Unassign(Role),
+            changed,
+            "not-assigned",
+            is_gone(),
+            Fails(PlanRequired),
+        ),
+        // PagerDuty's word for licences that can't be read is a 403.
+        row(
+            Assign(License),
+            changed,
+            "already-assigned",
+            Fails(NotFound),
+            Fails(PermissionDenied),
+        ),
+        row(
+            Unassign(License),
+            changed,
+            "not-assigned",
+            is_gone(),
+            Fails(PermissionDenied),
+        ),
+        row(
+            Assign(Team),
+            made,
+            "already-assigned",
+            Fails(NotFound),
+            Fails(PlanRequired),
+        ),
+        row(
+            Unassign(Team),
+            gone,
+            "not-assigned",
+            is_gone(),
+            Fails(PlanRequired),
+        ),
+    ]
+}
+
+fn duties() -> Vec<Row> {
+    use Kind::{Policy, Schedule};
+    use Write::{Assign, Unassign};
+    let (made, gone) = (&Effect::Created, &Effect::Deleted);
+    let in_every_plan = || NotApplicable("schedules and escalation policies are in every plan");
+    let is_gone = || Unchanged("already-gone");
+    vec![
+        row(
+            Assign(Schedule),
+            made,
+            "already-assigned",
+            Fails(NotFound),
+            in_every_plan(),
+        ),
+        row(
+            Unassign(Schedule),
+            gone,
+            "not-assigned",
+            is_gone(),
+            in_every_plan(),
+        ),
+        row(
+            Assign(Policy),
+            made,
+            "already-assigned",
+            Fails(NotFound),
+            in_every_plan(),
+        ),
+        row(
+            Unassign(Policy),
+            gone,
+            "not-assigned",
+            is_gone(),
+            in_every_plan(),
+        ),
+    ]
+}
+
+#[test]
+fn every_write_of_accounts_and_what_they_hold_comes_to_what_the_table_says() {
+    check(accounts_and_what_they_hold());
+}
+
+#[test]
+fn every_write_of_duties_comes_to_what_the_table_says() {
+    check(duties());
+}
+
+fn check(table: Vec<Row>) {
+    run(async {
+        let cells: Vec<&Cell> = table.iter().flat_map(|(_, row)| row).collect();
+        let mut applicable = 0;
+        for cell in &cells {
+            match cell {
+                NotApplicable(why) => assert!(!why.is_empty(), "a cell without a reason"),
+                _ => applicable += 1,
+            }
+        }
+        println!("{} cells, {applicable} of them apply", cells.len());
+        let rows = table.iter().map(|(write, row)| enact_row(*write, row));
+        let wrong: Vec<Vec<String>> = stream::iter(rows).buffer_unordered(3).collect().await;
+        let wrong = wrong.concat();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+/// Plays a row. Returns what is wrong.
+async fn enact_row(write: Write, row: &[Cell; COLUMNS.len()]) -> Vec<String> {
+    let [fresh, others @ ..] = row;
+    let mut wrong = Vec::new();
+    let scene = Scene::set(write, Column::Fresh).await;
+    let undisturbed = scene.enact(fresh, None).await.unwrap_or_else(|complaint| {
+        wrong.push(complaint);
+        Value::Null
+    });
+    let others = COLUMNS.into_iter().skip(1).zip(others);
+    let others = others.filter(|(_, cell)| !matches!(cell, NotApplicable(_)));
+    let outcomes = others.map(async |(column, cell)| {
+        let scene = Scene::set(write, column).await;
+        if column == Column::Repeated
+            && let Err(error) = scene.act().await
+        {
+            return Some(format!("{write:?}: not even once: {error:?}"));
+        }
+        scene.enact(cell, Some(&undisturbed)).await.err()
+    });
+    wrong.extend(join_all(outcomes).await.into_iter().flatten());
+    wrong
+}
+
+/// A tenant in which a write is about to happen.
+struct Scene {
+    bench: Bench,
+    write: Write,
+    column: Column,
+    account: String,
+    entitlement: Option<EntitlementRef>,
+    fault: Option<String>,
+}
+
+impl Scene {
+    async fn set(write: Write, column: Column) -> Self {
+        let mut config = Config {
+            users: 60,
+            // It stands still, so that two simulators can be compared.
+            now: Some("2026-11-20T12:00:00Z".parse().expect("an instant")),
+            ..Config::default()
+        };
+        if column == Column::PlanLacksIt {
+            config.plan = lacking(write);
+        }
+        // What there is to write about, from a twin that hides nothing.
+        let twin = Simulator::new(Config {
+            plan: Plan {
+                teams: true,
+                licenses: true,
+                ..config.plan
+            },
+            ..config.clone()
+        });
+        let (mut account, mut entitlement) = cast(&twin, write).await;
+        let mut opening = Opening {
+            config,
+            settings: settings(&twin, write).await,
+            ..Opening::default()
+        };
+        if column == Column::PermissionMissing {
+            opening.token = TOKENS.read_only;
+            let owner = &rows(&twin, "/users", "users").await[0];
+            opening
+                .settings
+                .push(("from-email", text(owner, "email").leak()));
+        }
+        let bench = opening.writing().open().await;
+        if write == Write::Delete {
+            account = if column == Column::PlanLacksIt {
+                busy_user(&bench.simulator).await
+            } else {
+                // Whom nothing holds.
+                let user =
+                    json!({"type": "user", "name": "Idle One", "email": "idle@acme.example"});
+                let body = json!({ "user": user });
+                let (_, made) = vendor::ask(&bench.simulator, "POST", "/users", Some(body)).await;
+                text(&made["user"], "id")
+            };
+        }
+        if column == Column::TargetGone {
+            "PGONE00".clone_into(&mut account);
+            if write == Write::Create {
+                entitlement = Some(on_team("PGONE00", "responder"));
+            }
+        }
+        let effect = match column {
+            Column::RateLimited => Some("rate-limited reset=0"),
+            Column::FailsAfterItTookEffect => Some("status-after-applied=503"),
+            Column::CutAfterItTookEffect => Some("reset-after-applied"),
+            _ => None,
+        };
+        Self {
+            bench,
+            write,
+            column,
+            account,
+            entitlement,
+            fault: effect.map(|effect| format!("{} {effect} times=1", request_of(write))),
+        }
+    }
+
+    /// Plays a cell. Returns the state that it leads to, or what is wrong.
+    async fn enact(&self, cell: &Cell, undisturbed: Option<&Value>) -> Result<Value, String> {
+        let before = self.state().await;
+        let faults = self.bench.simulator.faults();
+        if let Some(fault) = &self.fault {
+            faults.add(fault.parse().expect("a fault"));
+        }
+        let outcome = self.act().await;
+        let was_disturbed = faults.fired() > 0;
+        faults.clear();
+        let after = self.state().await;
+        let is_said = match (&outcome, cell) {
+            (Ok(Effect::Unchanged(reason)), Unchanged(wanted)) => reason == wanted,
+            (Ok(effect), Done(wanted)) => effect == wanted,
+            (Err(CallError::Connector { error, .. }), Fails(code)) => error.code == *code,
+            _ => false,
+        };
+        let is_so = match (cell, undisturbed) {
+            (Done(_), Some(undisturbed)) => after == *undisturbed,
+            (Done(_), None) => after != before,
+            _ => after == before,
+        };
+        let wrong = match (is_said, is_so) {
+            (true, true) if was_disturbed == self.fault.is_some() => return Ok(after),
+            (true, true) => "the fault did not hit".to_owned(),
+            (true, false) => format!("it is said, and not so\n{before}\n{after}"),
+            (false, _) => format!("{outcome:?} instead of {cell:?}"),
+        };
+        Err(format!("{:?}, {:?}: {wrong}", self.write, self.column))
+    }
+
+    async fn act(&self) -> Result<Effect, CallError> {
+        let Self { account: id, .. } = self;
+        let tenant = &self.bench.tenant;
+        let entitlement = || self.entitlement.clone().expect("it is about one");
+        match self.write {
+            Write::Create => {
+                let account = NewAccount {
+                    entitlements: vec![role("limited_user"), entitlement()],
+                    ..newcomer()
+                };
+                Ok(tenant.create_account(account).await?.effect)
+            }
+            Write::Update => {
+                let change = AccountChange {
+                    display_name: Some("New Name".to_owned()),
+                    email: Some("new.address@acme.example".to_owned()),
+                    attributes: vec![("job-title".to_owned(), "Baker".to_owned())],
+                };
+                tenant.update_account(id, change).await
+            }
+            Write::Delete => tenant.delete_account(id).await,
+            Write::Assign(_) => tenant.assign(id, entitlement()).await,
+            Write::Unassign(_) => tenant.unassign(id, entitlement()).await,
+        }
+    }
+
+    /// Everything that a write can change, without the instants.
+    async fn state(&self) -> Value {
+        let simulator = &self.bench.simulator;
+        let users = rows(simulator, "/users?limit=100", "users").await;
+        // Null where the plan hides them.
+        let allocations = "/license_allocations?limit=100";
+        let mut licenses = vendor::get(simulator, allocations, "license_allocations").await;
+        for row in licenses.as_array_mut().into_iter().flatten() {
+            row["allocated_at"].take();
+        }
+        let mut members = Vec::new();
+        for team in vendor::get(simulator, "/teams", "teams")
+            .await
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let path = format!("/teams/{}/members", text(team, "id"));
+            members.push(vendor::get(simulator, &path, "members").await);
+        }
+        let layers = "/schedules?include[]=schedule_layers";
+        let schedules = rows(simulator, layers, "schedules").await;
+        let layers = schedules.iter().map(|schedule| {
+            let layers = schedule["schedule_layers"].as_array().expect("layers");
+            let users = layers
+                .iter()
+                .map(|layer| (&layer["users"], layer["end"].is_null()));
+            json!(users.collect::<Vec<_>>())
+        });
+        let policies = rows(simulator, "/escalation_policies", "escalation_policies").await;
+        let rules = policies.iter().map(|policy| {
+            let rules = policy["escalation_rules"].as_array().expect("rules");
+            json!(
+                rules
+                    .iter()
+                    .map(|rule| &rule["targets"])
+                    .collect::<Vec<_>>()
+            )
+        });
+        json!({
+            "users": users,
+            "licenses": licenses,
+            "members": members,
+            "layers": layers.collect::<Vec<_>>(),
+            "rules": rules.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The request that makes the change.
+fn request_of(write: Write) -> &'static str {
+    match write {
+        Write::Create => "POST /users",
+        Write::Update | Write::Assign(Kind::Role | Kind::License) => "PUT /users*",
+        Write::Unassign(Kind::Role | Kind::License) => "PUT /users*",
+        Write::Delete => "DELETE /users*",
+        Write::Assign(Kind::Team) => "PUT /teams*",
+        Write::Unassign(Kind::Team) => "DELETE /teams*",
+        Write::Assign(Kind::Schedule) | Write::Unassign(Kind::Schedule) => "PUT /schedules*",
+        Write::Assign(Kind::Policy) | Write::Unassign(Kind::Policy) => "PUT /escalation_policies*",
+    }
+}
+
+fn lacking(write: Write) -> Plan {
+    let mut plan = Plan::default();
+    match write {
+        Write::Assign(Kind::Role) => plan.stakeholders = false,
+        Write::Unassign(Kind::Role) => plan.advanced_permissions = false,
+        Write::Assign(Kind::License) | Write::Unassign(Kind::License) => plan.licenses = false,
+        Write::Delete => plan.offboarding = false,
+        _ => plan.teams = false,
+    }
+    plan
+}
+
+async fn settings(twin: &Simulator, write: Write) -> Vec<(&'static str, &'static str)> {
+    match write {
+        Write::Unassign(Kind::Role) => vec![("default-role", "observer")],
+        Write::Unassign(Kind::License) => {
+            let licenses = rows(twin, "/licenses", "licenses").await;
+            vec![("default-license", text(&licenses[1], "id").leak())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// An account and an entitlement for which the write is fresh.
+async fn cast(twin: &Simulator, write: Write) -> (String, Option<EntitlementRef>) {
+    let account = user_of_role(twin, "user").await;
+    let teams = rows(twin, "/teams", "teams").await;
+    // The last team is empty.
+    let empty = text(teams.last().expect("teams"), "id");
+    let licenses = rows(twin, "/licenses", "licenses").await;
+    let schedules = rows(twin, "/schedules?include[]=schedule_layers", "schedules").await;
+    let policies = rows(twin, "/escalation_policies", "escalation_policies").await;
+    let lacks = |row: &&Value, field: &str| !row[field].to_string().contains(&account);
+    let entitlement = match write {
+        Write::Update | Write::Delete => return (account, None),
+        Write::Create | Write::Assign(Kind::Team) => on_team(&empty, "responder"),
+        Write::Assign(Kind::Role) => role("read_only_limited_user"),
+        Write::Unassign(Kind::Role) => role("user"),
+        Write::Assign(Kind::License) => license(&text(&licenses[1], "id")),
+        Write::Unassign(Kind::License) => license(&text(&licenses[0], "id")),
+        Write::Unassign(Kind::Team) => return team_mate(twin, &teams, &policies).await,
+        Write::Assign(Kind::Schedule) => {
+            let other = schedules.iter().find(|row| lacks(row, "schedule_layers"));
+            on_schedule(&text(other.expect("the account is not on all"), "id"))
+        }
+        Write::Unassign(Kind::Schedule) => return one_of_several(&schedules),
+        Write::Assign(Kind::Policy) => {
+            let other = policies.iter().find(|row| lacks(row, "escalation_rules"));
+            on_policy(&text(other.expect("the account is not in all"), "id"))
+        }
+        Write::Unassign(Kind::Policy) => return target_of_several(&policies),
+    };
+    (account, Some(entitlement))
+}
+
+/// Somebody on a team whom none of the team's policies keeps there.
+async fn team_mate(
+    twin: &Simulator,
+    teams: &[Value],
+    policies: &[Value],
+) -> (String, Option<EntitlementRef>) {
+    for team in teams {
+        let team = text(team, "id");
+        let members = rows(twin, &format!("/teams/{team}/members"), "members").await;
+        for member in members {
+            let id = text(&member["user"], "id");
+            let keeps = |policy: &Value| {
+                policy["teams"].to_string().contains(&team)
+                    && policy["escalation_rules"].to_string().contains(&id)
+            };
+            if !policies.iter().any(keeps) {
+                let held = text(&member, "role");
+                return (id, Some(on_team(&team, &held)));
+            }
+        }
+    }
+    panic!("somebody is free to leave a team")
+}
+
+/// Somebody on one layer of a schedule, with others.
+fn one_of_several(schedules: &[Value]) -> (String, Option<EntitlementRef>) {
+    for schedule in schedules {
+        let layers = schedule["schedule_layers"].as_array().expect("layers");
+        for layer in layers.iter().filter(|layer| layer["end"].is_null()) {
+            let users = layer["users"].as_array().expect("users");
+            let id = text(&users[0]["user"], "id");
+            let on = layers
+                .iter()
+                .filter(|layer| layer["users"].to_string().contains(&id));
+            if users.len() > 2 && on.count() == 1 {
+                return (id, Some(on_schedule(&text(schedule, "id"))));
+            }
+        }
+    }
+    panic!("somebody takes turns with others")
+}
+
+/// Somebody whom one rule of a policy notifies, with others.
+fn target_of_several(policies: &[Value]) -> (String, Option<EntitlementRef>) {
+    for policy in policies {
+        for rule in policy["escalation_rules"].as_array().expect("rules") {
+            let targets = rule["targets"].as_array().expect("targets");
+            let user = targets
+                .iter()
+                .find(|target| target["type"] == "user_reference");
+            if let Some(user) = user.filter(|_| targets.len() > 1) {
+                return (text(user, "id"), Some(on_policy(&text(policy, "id"))));
+            }
+        }
+    }
+    panic!("somebody is notified with others")
+}
+
+async fn busy_user(simulator: &Simulator) -> String {
+    for id in simulator.user_ids().into_iter().skip(1) {
+        if !incidents_of(simulator, &id).await.is_empty() {
+            return id;
+        }
+    }
+    panic!("some incidents are open")
+}
