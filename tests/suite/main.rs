@@ -13,6 +13,7 @@ mod egress;
 mod fixtures;
 mod large_tenants;
 mod loading;
+mod offboarding;
 mod on_call;
 mod openapi;
 mod plans;

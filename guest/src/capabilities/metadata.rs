@@ -103,6 +103,7 @@ const DELETE_USER: &str = "DELETE /users/{id}";
 const ME: &str = "GET /users/me";
 const USER_LICENSE: &str = "GET /users/{id}/license";
 const DELEGATIONS: &str = "GET /users/{id}/oauth_delegations";
+const SIGN_OUT: &str = "DELETE /oauth_delegations";
 const SESSIONS: &str = "GET /users/{id}/sessions";
 const ANALYTICS: &str = "POST /analytics/raw/users";
 const AUDIT: &str = "GET /audit/records";
@@ -119,6 +120,19 @@ const ONE_SCHEDULE: &str = "GET /schedules/{id}";
 const CHANGE_SCHEDULE: &str = "PUT /schedules/{id}";
 const SCHEDULES_V3: &str = "GET /v3/schedules";
 const ONE_SCHEDULE_V3: &str = "GET /v3/schedules/{id}";
+const OVERRIDES: &str = "GET /schedules/{id}/overrides";
+const NEW_OVERRIDES: &str = "POST /schedules/{id}/overrides";
+const DELETE_OVERRIDE: &str = "DELETE /schedules/{id}/overrides/{override_id}";
+const OVERRIDES_V3: &str = "GET /v3/schedules/{id}/overrides";
+const NEW_OVERRIDES_V3: &str = "POST /v3/schedules/{id}/overrides";
+const OVERRIDE_V3: &str = "GET /v3/schedules/{id}/overrides/{override_id}";
+const CHANGE_OVERRIDE_V3: &str = "PUT /v3/schedules/{id}/overrides/{override_id}";
+const DELETE_OVERRIDE_V3: &str = "DELETE /v3/schedules/{id}/overrides/{override_id}";
+const SHIFTS: &str = "GET /v3/schedules/{id}/custom_shifts";
+const NEW_SHIFTS: &str = "POST /v3/schedules/{id}/custom_shifts";
+const SHIFT: &str = "GET /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
+const CHANGE_SHIFT: &str = "PUT /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
+const DELETE_SHIFT: &str = "DELETE /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
 const EVENTS: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events";
 const NEW_EVENT: &str = "POST /v3/schedules/{id}/rotations/{rotation_id}/events";
 const EVENT: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
@@ -128,6 +142,7 @@ const POLICIES: &str = "GET /escalation_policies";
 const ONE_POLICY: &str = "GET /escalation_policies/{id}";
 const CHANGE_POLICY: &str = "PUT /escalation_policies/{id}";
 const INCIDENTS: &str = "GET /incidents";
+const CHANGE_INCIDENTS: &str = "PUT /incidents";
 const ONCALLS: &str = "GET /oncalls";
 
 const CAPABILITIES: &[Rules] = &[
@@ -370,6 +385,113 @@ const CAPABILITIES: &[Rules] = &[
             "abilities.read",
             "escalation_policies.read",
             "schedules.read",
+        ],
+    },
+    Rules {
+        name: "offboarding.plan-transfer",
+        requests: &[
+            USER,
+            ME,
+            INCIDENTS,
+            POLICIES,
+            SCHEDULES,
+            ONE_SCHEDULE,
+            OVERRIDES,
+            SCHEDULES_V3,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            EVENT,
+            OVERRIDES_V3,
+            SHIFTS,
+        ],
+        scopes: &[
+            "users.read",
+            "incidents.read",
+            "escalation_policies.read",
+            "schedules.read",
+        ],
+    },
+    Rules {
+        name: "offboarding.plan-removal",
+        requests: &[
+            USER,
+            ME,
+            INCIDENTS,
+            POLICIES,
+            SCHEDULES,
+            ONE_SCHEDULE,
+            OVERRIDES,
+            SCHEDULES_V3,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            EVENT,
+            OVERRIDES_V3,
+            SHIFTS,
+            DELEGATIONS,
+        ],
+        scopes: &[
+            "users.read",
+            "incidents.read",
+            "escalation_policies.read",
+            "schedules.read",
+            "oauth_delegations.read",
+        ],
+    },
+    Rules {
+        name: "offboarding.apply",
+        requests: &[
+            USER,
+            ME,
+            INCIDENTS,
+            CHANGE_INCIDENTS,
+            POLICIES,
+            ONE_POLICY,
+            CHANGE_POLICY,
+            SCHEDULES,
+            ONE_SCHEDULE,
+            CHANGE_SCHEDULE,
+            OVERRIDES,
+            NEW_OVERRIDES,
+            DELETE_OVERRIDE,
+            SCHEDULES_V3,
+            ONE_SCHEDULE_V3,
+            EVENTS,
+            NEW_EVENT,
+            EVENT,
+            CHANGE_EVENT,
+            DELETE_EVENT,
+            OVERRIDES_V3,
+            NEW_OVERRIDES_V3,
+            OVERRIDE_V3,
+            CHANGE_OVERRIDE_V3,
+            DELETE_OVERRIDE_V3,
+            SHIFTS,
+            NEW_SHIFTS,
+            SHIFT,
+            CHANGE_SHIFT,
+            DELETE_SHIFT,
+            MEMBERS,
+            CHANGE_MEMBER,
+            REMOVE_MEMBER,
+            DELEGATIONS,
+            SIGN_OUT,
+            ABILITIES,
+            DELETE_USER,
+        ],
+        scopes: &[
+            "users.read",
+            "users.write",
+            "incidents.read",
+            "incidents.write",
+            "escalation_policies.read",
+            "escalation_policies.write",
+            "schedules.read",
+            "schedules.write",
+            "teams.read",
+            "teams.write",
+            "oauth_delegations.read",
+            "oauth_delegations.write",
+            "abilities.read",
         ],
     },
     Rules {

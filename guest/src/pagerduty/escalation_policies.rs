@@ -1,6 +1,6 @@
 //! Escalation policies.
 
-use crate::errors::{Error, Result};
+use crate::errors::{Error, ErrorCode, Result};
 use crate::pagerduty::client::{Change, Client, Request, checked_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
@@ -188,6 +188,19 @@ impl EscalationPolicy {
             && get(client, &self.id).is_ok_and(|policy| policy.has_rules(&self.rules))
         {
             return Ok(());
+        }
+        if error.code == ErrorCode::NotFound {
+            // The policy was there a moment ago.
+            return Err(error.reworded(
+                Error::new(
+                    ErrorCode::Conflict,
+                    format!(
+                        "escalation policy `{}`, or somebody who is to be on it, is gone",
+                        self.called()
+                    ),
+                )
+                .hint("look at it in PagerDuty; a plan that is about it has to be made anew"),
+            ));
         }
         Err(error)
     }

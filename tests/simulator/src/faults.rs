@@ -77,6 +77,9 @@ pub enum Effect {
     },
     /// The answer comes later.
     Latency(Duration),
+    /// Somebody else's request gets in first; then the true answer. Has no
+    /// form as a string.
+    Meanwhile(Meanwhile),
     /// The connection is dropped; nothing is applied.
     Reset,
     /// The change is applied, then the connection is dropped.
@@ -104,6 +107,17 @@ pub enum Effect {
         /// Time before each piece.
         pause: Duration,
     },
+}
+
+/// A request that the account owner makes.
+#[derive(Clone, Debug)]
+pub struct Meanwhile {
+    /// The HTTP method.
+    pub method: String,
+    /// The path, and the query behind a `?`.
+    pub path: String,
+    /// The JSON body, if any.
+    pub body: Option<Value>,
 }
 
 /// The faults in force. The first one that matches a request is used.

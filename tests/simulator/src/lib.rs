@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use api::{TOKENS, Tokens};
 pub use config::{Config, Plan, Refusals, Region, Search};
 pub use exchange::Exchange;
-pub use faults::{Effect, Fault, FaultError, Faults, Match};
+pub use faults::{Effect, Fault, FaultError, Faults, Match, Meanwhile};
 pub use listen::Listening;
 pub use oauth::{OAUTH_CLIENT, OauthClient};
 pub use tls::{Certificate, Error};
@@ -131,6 +131,13 @@ impl Simulator {
     #[must_use]
     pub fn user_ids(&self) -> Vec<String> {
         self.service.user_ids()
+    }
+
+    /// Opens incidents that are all assigned to the same users: every third
+    /// acknowledged, every fifth older than the month that lists show by
+    /// default. Returns their ids; none in an account without services.
+    pub fn open_incidents(&self, assignees: &[&str], count: usize) -> Vec<String> {
+        self.service.open_incidents(assignees, count)
     }
 
     /// Moves the clock forward: a fixed one and the windows of the rate limits.

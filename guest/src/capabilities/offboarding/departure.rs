@@ -34,7 +34,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
         }),
         Err(error) if error.is_out_of_reach() => drafts.warnings.push(format!(
             "{source} is not signed out before the account is deleted, since sign-ins are out of \
-             reach: {}.",
+             reach: {}",
             error.message
         )),
         Err(error) => return Err(error),
@@ -45,8 +45,8 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
         payload: payload(),
     });
     drafts.warnings.push(format!(
-        "A deleted account does not come back: {source}'s contact methods and notification rules \
-         are lost, and personal API keys stop working, along with what uses them."
+        "a deleted account does not come back: {source}'s contact methods and notification rules \
+         are lost, and personal API keys stop working, along with what uses them"
     ));
     Ok(drafts)
 }
@@ -83,7 +83,7 @@ pub fn delete(client: &Client, payload: &Json) -> Result<Applied> {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(
-                "{} is still on the escalation policy `{}`",
+                "{} is still on escalation policy `{}`",
                 name_in(payload, "from_name"),
                 policy.called()
             ),

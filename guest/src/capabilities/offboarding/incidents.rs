@@ -42,7 +42,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     if end == End::Capped {
         drafts.warnings.push(format!(
             "{} has more than {OFFSET_CAP} unresolved incidents, and PagerDuty lists no more: \
-             apply this plan, then plan again for the rest.",
+             apply this plan, then plan again for the rest",
             leaving.source_name()
         ));
     }

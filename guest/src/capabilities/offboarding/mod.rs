@@ -90,9 +90,9 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
         teams::REJOIN => teams::rejoin(client, payload),
         departure::SIGN_OUT => departure::sign_out(client, payload),
         departure::DELETE => departure::delete(client, payload),
-        kind if kind.contains("override") => overrides::apply(client, payload),
-        kind if kind.contains("schedule-v3") => schedules_v3::apply(client, payload),
-        kind if kind.contains("schedule") => schedules::apply(client, payload),
+        schedules::REPLACE | schedules::REMOVE => schedules::apply(client, payload),
+        schedules_v3::REPLACE | schedules_v3::REMOVE => schedules_v3::apply(client, payload),
+        overrides::REPLACE | overrides::REMOVE => overrides::apply(client, payload),
         other => Err(
             Error::invalid_input(format!("`{}` is not a kind of step", clean(other)))
                 .hint("make the plan anew with this version of the connector"),
@@ -141,13 +141,13 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
     if heir.invitation_sent == Some(true) {
         warnings.push(format!(
             "{name} has not accepted the invitation to PagerDuty yet, and may not notice what is \
-             handed over."
+             handed over"
         ));
     }
     if matches!(heir.role.as_deref(), Some("observer" | "restricted_access")) {
         warnings.push(format!(
             "{name}'s base role only looks on outside of teams that give {name} more: check that \
-             the incidents can be worked on."
+             the incidents can be worked on"
         ));
     }
     Ok(warnings)
@@ -157,13 +157,13 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
 fn requester_warning(client: &Client, source: &User) -> Result<Option<String>> {
     match users::requester(client) {
         Ok(email) if email.to_lowercase() == source.lower_email() => Ok(Some(format!(
-            "This is done in the name of {}: set `from-email`, or use a credential, of somebody \
-             who stays.",
+            "incidents are moved in the name of {}, who leaves: set `from-email` to somebody who \
+             stays, and use a credential of somebody who stays",
             source.called()
         ))),
         Ok(_) => Ok(None),
         Err(error) if error.code == ErrorCode::InvalidInput => Ok(Some(format!(
-            "Incidents can't be reassigned yet: {}. {}.",
+            "incidents can't be reassigned yet, for {}: {}",
             error.message,
             error.hint.as_deref().unwrap_or_default()
         ))),

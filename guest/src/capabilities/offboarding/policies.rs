@@ -25,23 +25,23 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     let list = List::all(escalation_policies::PATH).with("user_ids[]", id);
     let mut drafts = Drafts::default();
     for policy in paging::read_all::<EscalationPolicy>(client, &list)? {
-        let places = places(&policy, id);
-        if policy.id.is_empty() || places.is_empty() {
+        let mut places = Some(places(&policy, id)).filter(|places| !places.is_empty());
+        if policy.id.is_empty() || places.is_none() {
             continue;
         }
-        let name = policy.called();
+        let name = quoted(&policy);
         let (kind, summary) = match leaving.heir_name() {
             Some(heir) => (REPLACE, replacement(leaving, &policy, &heir)),
             None if is_last(&policy, id) => {
                 drafts.warnings.push(format!(
-                    "Nobody but {source} is on the escalation policy {name}: put somebody else on \
-                     it, or hand over with a transfer, before this plan is applied. Its step \
-                     refuses to empty it."
+                    "nobody but {source} is on escalation policy {name}, and its step refuses to \
+                     empty it: put somebody else on it, or hand over by a transfer, before"
                 ));
                 let summary = format!(
-                    "Take {source} out of the escalation policy {name}, once there is somebody \
-                     else on it"
+                    "Take {source} out of escalation policy {name}, once somebody else is on it"
                 );
+                // It waits for a change.
+                places = None;
                 (REMOVE, summary)
             }
             None => (REMOVE, removal(&policy, id, &source)),
@@ -51,7 +51,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
             ("from", id.into()),
             ("from_name", source.as_str().into()),
             ("to", leaving.heir_id().into()),
-            ("places", places.as_str().into()),
+            ("places", places.as_deref().into()),
         ]);
         drafts.steps.push(Draft {
             kind,
@@ -61,19 +61,23 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     }
     if !drafts.steps.is_empty() {
         drafts.warnings.push(format!(
-            "Open incidents keep the escalation policy that they began with: until they are \
-             resolved, one can still escalate to {source}."
+            "open incidents keep the escalation policy that they began with: until they are \
+             resolved, one can still escalate to {source}"
         ));
     }
     Ok(drafts)
 }
 
+fn quoted(policy: &EscalationPolicy) -> String {
+    format!("`{}`", policy.called())
+}
+
 fn replacement(leaving: &Leaving<'_>, policy: &EscalationPolicy, heir: &str) -> String {
     let source = leaving.source_name();
-    let name = policy.called();
+    let name = quoted(policy);
     let levels = levels(policy, &leaving.source.id);
     let mut summary =
-        format!("Put {heir} in the place of {source} on {levels} of the escalation policy {name}");
+        format!("Put {heir} in the place of {source} on {levels} of escalation policy {name}");
     // PagerDuty adds whom a team's policy names to the team.
     let is_on = |team: &str| {
         let teams = leaving.heir.iter().flat_map(|heir| &heir.teams);
@@ -82,16 +86,16 @@ fn replacement(leaving: &Leaving<'_>, policy: &EscalationPolicy, heir: &str) -> 
     for team in policy.teams.iter().filter(|team| !is_on(&team.id)) {
         let team = team.called();
         // Writing to a string can't fail.
-        let _ = write!(summary, "; {heir} joins its team {team} by that");
+        let _ = write!(summary, "; {heir} joins its team `{team}` by that");
     }
     summary
 }
 
 fn removal(policy: &EscalationPolicy, user: &str, source: &str) -> String {
     let mut summary = format!(
-        "Take {source} out of {} of the escalation policy {}",
+        "Take {source} out of {} of escalation policy {}",
         levels(policy, user),
-        policy.called()
+        quoted(policy)
     );
     let rules = policy.rules.iter().filter(|rule| rule.names(user));
     if rules.clone().any(|rule| !rule.has_others(user)) {
@@ -150,23 +154,23 @@ pub fn edit(client: &Client, payload: &Json) -> Result<Applied> {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(
-                "nobody but {name} is on the escalation policy `{}`",
-                policy.called()
+                "nobody but {name} is on escalation policy {}",
+                quoted(&policy)
             ),
         )
         .hint("put somebody else on it in PagerDuty, or hand over with `plan-transfer`"));
     }
-    if payload.text("places").as_ref() != Some(&now) {
+    if payload.text("places").is_some_and(|then| then != now) {
         return Err(changed(&policy));
     }
     let before = policy.rules.clone();
     policy.replace(&source, heir.as_deref());
-    put(client, &policy)?;
+    policy.put(client)?;
     let undo = Draft {
         kind: RESTORE,
         summary: format!(
-            "Put {name} back on the escalation policy {}",
-            policy.called()
+            "Put {name} back on escalation policy {}, if nobody has changed it since",
+            quoted(&policy)
         ),
         payload: Json::of([
             ("policy", policy.id.as_str().into()),
@@ -196,7 +200,7 @@ pub fn restore(client: &Client, payload: &Json) -> Result<Applied> {
         rule.id.take_if(|_| !is_there);
     }
     policy.rules = was;
-    put(client, &policy)?;
+    policy.put(client)?;
     Ok(applied(Effect::Updated, None))
 }
 
@@ -212,29 +216,12 @@ fn find(client: &Client, id: &str) -> Result<Option<EscalationPolicy>> {
     }
 }
 
-fn put(client: &Client, policy: &EscalationPolicy) -> Result<()> {
-    policy.put(client).map_err(|error| match error.code {
-        // The policy was there a moment ago.
-        ErrorCode::NotFound => error.reworded(
-            Error::new(
-                ErrorCode::Conflict,
-                format!(
-                    "the escalation policy `{}`, or somebody who is to be on it, is gone",
-                    policy.called()
-                ),
-            )
-            .hint("make a new plan"),
-        ),
-        _ => error,
-    })
-}
-
 fn changed(policy: &EscalationPolicy) -> Error {
     Error::new(
         ErrorCode::Conflict,
         format!(
-            "the escalation policy `{}` has been changed since",
-            policy.called()
+            "escalation policy {} has been changed since",
+            quoted(policy)
         ),
     )
     .hint("make a new plan, which shows it as it is now")

@@ -6,6 +6,9 @@ use crate::exports::iga::connector::offboarding::Applied;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::json::Json;
 
+pub const REPLACE: &str = "replace-in-schedule";
+pub const REMOVE: &str = "remove-from-schedule";
+
 pub fn plan(_: &Client, _: &Leaving<'_>) -> Result<Drafts> {
     Ok(Drafts::default())
 }

@@ -6,8 +6,7 @@ use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::json::Json;
-use crate::pagerduty::paging::{self, List};
-use crate::pagerduty::teams::{self, Member};
+use crate::pagerduty::teams;
 
 /// Takes who leaves off a team.
 pub const LEAVE: &str = "leave-team";
@@ -20,7 +19,7 @@ pub fn plan(leaving: &Leaving<'_>) -> Drafts {
     let teams = leaving.source.teams.iter().filter(|team| team.is_live());
     let steps = teams.map(|team| Draft {
         kind: LEAVE,
-        summary: format!("Take {source} off the team {}", team.called()),
+        summary: format!("Take {source} off team `{}`", team.called()),
         payload: Json::of([
             ("team", team.id.as_str().into()),
             ("team_name", team.called().as_str().into()),
@@ -39,15 +38,9 @@ pub fn leave(client: &Client, payload: &Json) -> Result<Applied> {
     let (team, user) = (id_in(payload, "team")?, id_in(payload, "from")?);
     // The members tell the role, for the way back; where they can't be read, it
     // goes without.
-    let path = teams::members_path(&team)?;
-    let role = match paging::read_all::<Member>(client, &List::all(&path)) {
-        Ok(members) => {
-            let is_meant = |member: &&Member| member.user.as_ref().is_some_and(|of| of.id == user);
-            match members.iter().find(is_meant) {
-                None => return Ok(unchanged("already-done")),
-                Some(member) => member.role.clone(),
-            }
-        }
+    let role = match teams::role_of(client, &team, &user) {
+        Ok(None) => return Ok(unchanged("already-done")),
+        Ok(role) => role,
         Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
         Err(error) if error.code == ErrorCode::PermissionDenied => None,
         Err(error) => return Err(error),
@@ -64,10 +57,11 @@ pub fn leave(client: &Client, payload: &Json) -> Result<Applied> {
         }
         Err(error) => return Err(error),
     }
+    let role = role.filter(|role| !role.is_empty());
     let undo = role.map(|role| Draft {
         kind: REJOIN,
         summary: format!(
-            "Put {} back on the team {}, with the team role {}",
+            "Put {} back on team `{}` as {}",
             name_in(payload, "from_name"),
             name_in(payload, "team_name"),
             crate::pagerduty::errors::clean(&role)
@@ -85,10 +79,7 @@ pub fn leave(client: &Client, payload: &Json) -> Result<Applied> {
 pub fn rejoin(client: &Client, payload: &Json) -> Result<Applied> {
     let (team, user) = (id_in(payload, "team")?, id_in(payload, "from")?);
     let role = id_in(payload, "role")?;
-    let path = teams::members_path(&team)?;
-    let members = paging::read_all::<Member>(client, &List::all(&path))?;
-    let is_on = |member: &Member| member.user.as_ref().is_some_and(|of| of.id == user);
-    if members.iter().any(is_on) {
+    if teams::role_of(client, &team, &user)?.is_some() {
         return Ok(unchanged("already-done"));
     }
     teams::put_member(client, &team, &user, &role)?;

@@ -40,12 +40,13 @@ pub fn assign(client: &Client, account: &str, policy: &str) -> Result<Effect> {
     }
     rule.targets.push(Reference::to_user(account));
     policy.put(client)?;
-    Ok(Effect::Updated)
+    Ok(Effect::Created)
 }
 
 /// Takes an account out of each level of a policy. A level is never emptied by
 /// that: who is to be notified instead is not for a connector to decide.
 pub fn unassign(client: &Client, account: &str, policy: &str) -> Result<Effect> {
+    users::get(client, account)?;
     let mut policy = escalation_policies::get(client, policy)?;
     let mut named = policy
         .rules
@@ -70,5 +71,5 @@ pub fn unassign(client: &Client, account: &str, policy: &str) -> Result<Effect> 
     }
     policy.replace(account, None);
     policy.put(client)?;
-    Ok(Effect::Updated)
+    Ok(Effect::Deleted)
 }

@@ -154,8 +154,20 @@ fn urgency(incident: &Incident) -> &'static str {
     if incident.high_urgency { "high" } else { "low" }
 }
 
-pub(super) fn update_many(account: &mut Account, call: &Call) -> Answer {
+/// In whose name incidents are changed. That stakeholders may not is known, the
+/// status that comes with the code is not.
+fn requester(account: &Account, call: &Call) -> Result<String, Refusal> {
     let requester = call.caller.requester(account, call.headers)?;
+    let user = account.users.get(&requester);
+    if user.is_some_and(|user| user.role.is_stakeholder()) {
+        let text = "Requester not authorized to perform action";
+        return Err(Refusal::new(403, 1018, text));
+    }
+    Ok(requester)
+}
+
+pub(super) fn update_many(account: &mut Account, call: &Call) -> Answer {
+    let requester = requester(account, call)?;
     let page = Page::with_limits(call, MOST_UPDATES, MOST_UPDATES)?;
     let updates = call.body.get("incidents").and_then(Value::as_array);
     let updates = updates.ok_or_else(|| Refusal::invalid("incidents is missing"))?;
@@ -182,7 +194,7 @@ pub(super) fn update_many(account: &mut Account, call: &Call) -> Answer {
 }
 
 pub(super) fn update_one(account: &mut Account, call: &Call, id: &str) -> Answer {
-    let requester = call.caller.requester(account, call.headers)?;
+    let requester = requester(account, call)?;
     let update = Update::read(account, id, call.wrapped("incident")?)?;
     update.apply(account, &requester);
     show(account, id)

@@ -43,7 +43,7 @@ use tower_service::Service as _;
 use crate::clock::{Clock, lock};
 use crate::config::Config;
 use crate::exchange::{Exchange, Exchanges, safe_headers};
-use crate::faults::{Effect, Faults};
+use crate::faults::{Effect, Faults, Meanwhile};
 use crate::limits::{Allowance, Limits};
 use crate::oauth::Grants;
 use crate::state::Account;
@@ -171,6 +171,44 @@ impl Service {
         account.users.iter().map(|user| user.id.clone()).collect()
     }
 
+    pub(crate) fn open_incidents(&self, assignees: &[&str], count: usize) -> Vec<String> {
+        let mut account = lock(&self.account);
+        account.move_to(self.clock.now());
+        account.open_incidents(assignees, count)
+    }
+
+    /// What somebody else does before a request is answered. No fault hits it,
+    /// and it counts for nobody's rate limit.
+    fn get_in_first(&self, other: &Meanwhile) {
+        let (path, query) = other.path.split_once('?').unwrap_or((&other.path, ""));
+        let mut headers = HeaderMap::new();
+        let key = format!("Token token={}", TOKENS.owner);
+        if let Ok(key) = HeaderValue::from_str(&key) {
+            headers.insert(http::header::AUTHORIZATION, key);
+        }
+        let body = other.body.as_ref().map(ToString::to_string);
+        let request = Incoming {
+            method: other.method.clone(),
+            path: path.to_owned(),
+            query: url::form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            headers,
+            body: body.unwrap_or_default().into(),
+        };
+        let now = self.clock.now();
+        let grants = lock(&self.grants);
+        let mut account = lock(&self.account);
+        account.move_to(now);
+        let caller = auth::authenticate(&request.headers, &account, &grants, now);
+        let answer = caller.and_then(|caller| {
+            let call = Call::read(&request, caller)?;
+            routes::answer(&mut account, &call)
+        });
+        // A test whose interference is refused tests nothing.
+        assert!(answer.is_ok(), "the fault's own request failed: {answer:?}");
+    }
+
     /// Authenticates, limits and answers one request.
     fn answer(&self, request: &Incoming) -> (Answer, Option<Allowance>) {
         let now = self.clock.now();
@@ -214,6 +252,9 @@ impl Service {
         }
         if let Some(Effect::Latency(latency)) = effect {
             tokio::time::sleep(latency).await;
+        }
+        if let Some(Effect::Meanwhile(other)) = &effect {
+            self.get_in_first(other);
         }
         let instead = effect.as_ref().and_then(instead);
         let (response, body) = match instead {
@@ -397,6 +438,7 @@ fn instead(effect: &Effect) -> Option<Response> {
             Some(response)
         }
         Effect::Latency(_)
+        | Effect::Meanwhile(_)
         | Effect::ResetAfterApplied
         | Effect::StatusAfterApplied(_)
         | Effect::HangAfterApplied

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Account, Row};
+use super::{Account, Row, shift};
 
 /// The state of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,58 @@ impl Incident {
 }
 
 impl Account {
+    /// Opens incidents, one second apart, that are all assigned to the same
+    /// users; every third is acknowledged, and every fifth is older than the
+    /// month that lists show by default. None without a service.
+    pub(crate) fn open_incidents(&mut self, assignees: &[&str], count: usize) -> Vec<String> {
+        let first = self.incidents.iter().map(|i| i.number).max().unwrap_or(0) + 1;
+        let mut ids = Vec::new();
+        for n in 0..count {
+            let Some(service) = self.services.get(n % self.services.len().max(1)) else {
+                break;
+            };
+            let (service, policy) = (service.id.clone(), service.policy.clone());
+            let schedules = self.policies.get(&policy);
+            let snapshot_schedules = schedules
+                .map(super::policies::EscalationPolicy::schedule_ids)
+                .unwrap_or_default();
+            let age = if n % 5 == 4 { 40 * 86_400 } else { 0 };
+            let created_at = shift(self.now, n as i64 - count as i64 - age);
+            let assignments: Vec<_> = assignees
+                .iter()
+                .map(|user| (created_at, (*user).to_owned()))
+                .collect();
+            let is_acknowledged = n % 3 == 1;
+            let incident = Incident {
+                id: self.ids.long(),
+                number: first + n,
+                title: format!("Something is wrong ({})", first + n),
+                key: self.ids.secret(32).to_lowercase(),
+                status: if is_acknowledged {
+                    Status::Acknowledged
+                } else {
+                    Status::Triggered
+                },
+                high_urgency: true,
+                service,
+                policy,
+                snapshot_schedules,
+                acknowledgers: if is_acknowledged {
+                    assignments.clone()
+                } else {
+                    Vec::new()
+                },
+                assignments,
+                created_at,
+                updated_at: created_at,
+                resolved_at: None,
+            };
+            ids.push(incident.id.clone());
+            self.incidents.insert(incident);
+        }
+        ids
+    }
+
     /// Gives an open incident to these users instead of those it had.
     pub(crate) fn reassign(&mut self, incident: &str, assignees: &[String]) {
         let now = self.now;

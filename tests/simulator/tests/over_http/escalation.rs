@@ -139,3 +139,54 @@ async fn incident_updates_are_all_or_nothing() {
         1001
     );
 }
+
+#[tokio::test]
+async fn incidents_are_moved_in_the_name_of_somebody_who_may() {
+    let mut api = Api::new(config()).await;
+    let users = api.all("/users", "users").await;
+    let with_role = |role: &str| users.iter().find(|u| u["role"] == role).unwrap().clone();
+    let (stakeholder, heir) = (with_role("read_only_user"), with_role("limited_user"));
+    let opened = api.simulator.open_incidents(&[id(&users[0])], 3);
+    let assign = |user: &str, to: &str| {
+        let to = json!([{"assignee": {"id": to, "type": "user_reference"}}]);
+        json!({"incidents": [{"id": user, "type": "incident_reference", "assignments": to}]})
+    };
+    api.using(pagerduty_simulator::TOKENS.account);
+    for (from, code) in [
+        (None, json!(2016)),
+        (Some("nobody@example.com"), json!(1008)),
+        (stakeholder["email"].as_str(), json!(1018)),
+        (heir["email"].as_str(), Value::Null),
+    ] {
+        api.from = from.map(str::to_owned);
+        let body = assign(&opened[0], id(&heir));
+        let put = api.call("PUT", "/incidents", Some(body)).await;
+        assert_eq!(put.json["error"]["code"], code, "{}", put.text);
+    }
+    let to_nobody = assign(&opened[1], "PNOSUCH");
+    let put = api.call("PUT", "/incidents", Some(to_nobody)).await;
+    assert_eq!(put.json["error"]["code"], 1007);
+}
+
+#[tokio::test]
+async fn opened_incidents_are_everybodys_who_was_named() {
+    let api = Api::new(config()).await;
+    let users = api.simulator.user_ids();
+    let (one, other) = (users[2].as_str(), users[3].as_str());
+    let opened = api.simulator.open_incidents(&[one, other], 120);
+    assert_eq!(opened.len(), 120);
+    let open = "/incidents?statuses[]=triggered&statuses[]=acknowledged&date_range=all";
+    let rows = api
+        .all(&format!("{open}&user_ids[]={one}"), "incidents")
+        .await;
+    let mine: Vec<&Value> = rows
+        .iter()
+        .filter(|row| opened.contains(&id(row).to_owned()))
+        .collect();
+    assert_eq!(mine.len(), 120);
+    assert!(mine.iter().all(|row| {
+        let assignments = row["assignments"].as_array().unwrap();
+        assignments.iter().any(|a| a["assignee"]["id"] == other)
+    }));
+    assert!(mine.iter().any(|row| row["status"] == "acknowledged"));
+}

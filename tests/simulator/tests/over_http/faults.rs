@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use pagerduty_simulator::{Config, Effect, Fault, Match, Refusals};
+use pagerduty_simulator::{Config, Effect, Fault, Match, Meanwhile, Refusals};
 use serde_json::json;
 
 use crate::client::{Api, config};
@@ -150,4 +150,25 @@ async fn a_change_may_be_applied_and_never_be_answered() {
     assert!(nothing.is_err(), "no answer comes");
     let found = api.all("/users?query=a.b@acme.example", "users").await;
     assert_eq!(found.len(), 1, "it was applied");
+}
+
+#[tokio::test]
+async fn somebody_elses_request_gets_in_first() {
+    let api = Api::new(config()).await;
+    let user = api.simulator.user_ids().pop().unwrap();
+    let path = format!("/users/{user}");
+    api.simulator.faults().add(Fault {
+        when: Match {
+            path: Some(path.clone()),
+            times: Some(1),
+            ..Match::default()
+        },
+        effect: Effect::Meanwhile(Meanwhile {
+            method: "PUT".to_owned(),
+            path: path.clone(),
+            body: Some(json!({"user": {"name": "Somebody Else"}})),
+        }),
+    });
+    let shown = api.get(&path).await;
+    assert_eq!(shown.json["user"]["name"], "Somebody Else");
 }

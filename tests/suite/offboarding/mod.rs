@@ -1,0 +1,8 @@
+//! Plans to hand over and to remove, and their steps, on the real component.
+
+mod cast;
+mod departure;
+mod disturbances;
+mod incidents;
+mod plans;
+mod policies;
