@@ -112,7 +112,90 @@ const ONE_SCHEDULE_V3: &str = "GET /v3/schedules/{id}";
 const POLICIES: &str = "GET /escalation_policies";
 const ONCALLS: &str = "GET /oncalls";
 
-const CAPABILITIES: [Rules; 12] = [
+const PUT_SCHEDULE: &str = "PUT /schedules/{id}";
+const OVERRIDES: &str = "GET /schedules/{id}/overrides";
+const POST_OVERRIDES: &str = "POST /schedules/{id}/overrides";
+const DELETE_OVERRIDE: &str = "DELETE /schedules/{id}/overrides/{override_id}";
+const POST_EVENT: &str = "POST /v3/schedules/{id}/rotations/{rotation_id}/events";
+const PUT_EVENT: &str = "PUT /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
+const DELETE_EVENT: &str = "DELETE /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
+const OVERRIDES_V3: &str = "GET /v3/schedules/{id}/overrides";
+const POST_OVERRIDES_V3: &str = "POST /v3/schedules/{id}/overrides";
+const ONE_OVERRIDE_V3: &str = "GET /v3/schedules/{id}/overrides/{override_id}";
+const PUT_OVERRIDE_V3: &str = "PUT /v3/schedules/{id}/overrides/{override_id}";
+const DELETE_OVERRIDE_V3: &str = "DELETE /v3/schedules/{id}/overrides/{override_id}";
+const CUSTOM_SHIFTS: &str = "GET /v3/schedules/{id}/custom_shifts";
+const POST_CUSTOM_SHIFTS: &str = "POST /v3/schedules/{id}/custom_shifts";
+const ONE_CUSTOM_SHIFT: &str = "GET /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
+const PUT_CUSTOM_SHIFT: &str = "PUT /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
+const DELETE_CUSTOM_SHIFT: &str = "DELETE /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
+
+/// What changes who is on a schedule.
+const MEMBERSHIP: &[&str] = &[
+    ONE_SCHEDULE,
+    PUT_SCHEDULE,
+    ONE_SCHEDULE_V3,
+    POST_EVENT,
+    PUT_EVENT,
+    DELETE_EVENT,
+];
+/// What shows all that puts somebody on call by schedules.
+const PLAN: &[&str] = &[
+    USER,
+    SCHEDULES,
+    OVERRIDES,
+    SCHEDULES_V3,
+    ONE_SCHEDULE_V3,
+    OVERRIDES_V3,
+    CUSTOM_SHIFTS,
+];
+
+const CAPABILITIES: [Rules; 17] = [
+    Rules {
+        name: "provisioning.assign",
+        requests: MEMBERSHIP,
+        scopes: &["schedules.read", "schedules.write"],
+    },
+    Rules {
+        name: "provisioning.unassign",
+        requests: MEMBERSHIP,
+        scopes: &["schedules.read", "schedules.write"],
+    },
+    Rules {
+        name: "offboarding.plan-transfer",
+        requests: PLAN,
+        scopes: &["users.read", "schedules.read"],
+    },
+    Rules {
+        name: "offboarding.plan-removal",
+        requests: PLAN,
+        scopes: &["users.read", "schedules.read"],
+    },
+    Rules {
+        name: "offboarding.apply",
+        requests: &[
+            ONE_SCHEDULE,
+            PUT_SCHEDULE,
+            OVERRIDES,
+            POST_OVERRIDES,
+            DELETE_OVERRIDE,
+            ONE_SCHEDULE_V3,
+            POST_EVENT,
+            PUT_EVENT,
+            DELETE_EVENT,
+            OVERRIDES_V3,
+            POST_OVERRIDES_V3,
+            ONE_OVERRIDE_V3,
+            PUT_OVERRIDE_V3,
+            DELETE_OVERRIDE_V3,
+            CUSTOM_SHIFTS,
+            POST_CUSTOM_SHIFTS,
+            ONE_CUSTOM_SHIFT,
+            PUT_CUSTOM_SHIFT,
+            DELETE_CUSTOM_SHIFT,
+        ],
+        scopes: &["schedules.read", "schedules.write"],
+    },
     Rules {
         name: "credentials.validate",
         requests: &[ME, USERS, ABILITIES, LICENSES],

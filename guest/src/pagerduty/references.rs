@@ -26,6 +26,16 @@ impl Reference {
         }
     }
 
+    /// A reference to a user.
+    pub fn to_user(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: Some("user_reference".to_owned()),
+            summary: None,
+            deleted_at: None,
+        }
+    }
+
     /// Whether there is still something behind it.
     pub fn is_live(&self) -> bool {
         !self.id.is_empty() && self.deleted_at.is_none()
