@@ -10,6 +10,7 @@ mod directory;
 mod egress;
 mod fixtures;
 mod large_tenants;
+mod leaks;
 mod loading;
 mod on_call;
 mod openapi;

@@ -13,6 +13,8 @@ use host_harness::{
 };
 use pagerduty_simulator::{Certificate, Config, Listening, Simulator, TOKENS};
 
+use crate::leaks;
+
 /// Compiled once for all tests.
 static CONNECTOR: LazyLock<(Engine, Connector)> = LazyLock::new(|| {
     std::thread::spawn(|| {
@@ -43,8 +45,10 @@ pub fn certificate() -> &'static Certificate {
     &CERTIFICATE
 }
 
-/// Runs a test's future on a runtime of its own.
+/// Runs a test's future on a runtime of its own. All that is logged meanwhile,
+/// here and on other threads, is searched for credentials.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
+    leaks::watch_log();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -58,7 +62,7 @@ pub struct Bench {
     pub simulator: Simulator,
     pub tenant: Tenant,
     pub reports: Arc<Mutex<Vec<CallReport>>>,
-    /// What the tenant was opened with, but for the observer.
+    /// What the tenant was opened with, but for what keeps `reports`.
     pub config: TenantConfig,
     _listening: Listening,
 }
@@ -113,11 +117,13 @@ impl Opening {
         for (name, value) in self.settings {
             config = config.setting(name, value);
         }
+        config = config.observe(leaks::watch_report);
         let reports: Arc<Mutex<Vec<CallReport>>> = Arc::default();
         let seen = Arc::clone(&reports);
-        let observed = config
-            .clone()
-            .observe(move |report| seen.lock().expect("no panic").push(report.clone()));
+        let observed = config.clone().observe(move |report| {
+            leaks::watch_report(report);
+            seen.lock().expect("no panic").push(report.clone());
+        });
         Bench {
             simulator,
             tenant: connector().open(observed).expect("it opens"),
@@ -192,6 +198,9 @@ pub fn grant_key(grant: &types::Grant) -> (String, String, String, String) {
 /// The contract's error of a call that must fail with one.
 #[track_caller]
 pub fn contract_error<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> types::Error {
+    if let Err(error) = &outcome {
+        leaks::assert_clean_error(error);
+    }
     match outcome {
         Err(CallError::Connector { error, .. }) => *error,
         other => panic!("expected an error of the contract, got {other:?}"),
