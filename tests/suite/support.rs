@@ -73,6 +73,8 @@ pub struct Opening {
     pub token: &'static str,
     pub settings: Vec<(&'static str, &'static str)>,
     pub budget: Budget,
+    /// Whether the operator grants writes.
+    pub writes: bool,
 }
 
 impl Default for Opening {
@@ -85,11 +87,18 @@ impl Default for Opening {
             token: TOKENS.owner,
             settings: Vec::new(),
             budget: Budget::default(),
+            writes: false,
         }
     }
 }
 
 impl Opening {
+    /// The operator grants writes.
+    pub fn writing(mut self) -> Self {
+        self.writes = true;
+        self
+    }
+
     pub fn users(users: usize) -> Self {
         let mut opening = Self::default();
         opening.config.users = users;
@@ -105,7 +114,11 @@ impl Opening {
         let mut network = Network::default()
             .trust_pem(certificate().ca_pem().as_bytes())
             .expect("the simulator's own authority");
-        let mut grant = Grant::read_only();
+        let mut grant = if self.writes {
+            Grant::read_write()
+        } else {
+            Grant::read_only()
+        };
         for origin in connector().origins() {
             network = network.route(origin.clone(), listening.addr());
             grant = grant.origin(origin.clone());
