@@ -9,6 +9,7 @@ mod diagnostics;
 mod directory;
 mod egress;
 mod fixtures;
+mod hostile;
 mod large_tenants;
 mod leaks;
 mod loading;

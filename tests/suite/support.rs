@@ -106,6 +106,12 @@ impl Opening {
     }
 
     pub async fn open(self) -> Bench {
+        self.open_with(connector()).await
+    }
+
+    /// Opens it through another connector than the bundled one, which is
+    /// granted what it asks for.
+    pub async fn open_with(self, connector: &Connector) -> Bench {
         let simulator = Simulator::new(self.config);
         let listening = simulator
             .listen_tls(([127, 0, 0, 1], 0).into(), certificate())
@@ -119,7 +125,7 @@ impl Opening {
         } else {
             Grant::read_only()
         };
-        for origin in connector().origins() {
+        for origin in connector.origins() {
             network = network.route(origin.clone(), listening.addr());
             grant = grant.origin(origin.clone());
         }
@@ -139,7 +145,7 @@ impl Opening {
         });
         Bench {
             simulator,
-            tenant: connector().open(observed).expect("it opens"),
+            tenant: connector.open(observed).expect("it opens"),
             reports,
             config,
             _listening: listening,
