@@ -3,26 +3,12 @@
 
 use std::{fs, path::Path};
 
-use crate::command_line::{Served, harness};
+use crate::{
+    command_line::{Served, harness},
+    leaks::assert_clean,
+};
 
 const TOKEN: &str = "simulated-account-key";
-
-/// As it is, in base64 (both alphabets), in hexadecimal, percent-encoded.
-const FORMS: &[&str] = &[
-    TOKEN,
-    "c2ltdWxhdGVkLWFjY291bnQta2V5",
-    "73696d756c617465642d6163636f756e742d6b6579",
-    "simulated%2Daccount%2Dkey",
-];
-
-fn assert_clean(what: &str, text: &str) {
-    for form in FORMS {
-        assert!(
-            !text.to_lowercase().contains(&form.to_lowercase()),
-            "the credential is in {what}"
-        );
-    }
-}
 
 #[test]
 fn no_command_tells_the_credential_even_when_it_says_everything() {
@@ -127,7 +113,6 @@ fn scan(folder: &Path) {
             let bytes = fs::read(&path).expect("readable");
             let text = String::from_utf8_lossy(&bytes);
             assert_clean(&path.display().to_string(), &text);
-            assert!(!text.contains("simulated-token"), "{}", path.display());
         }
     }
 }

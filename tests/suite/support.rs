@@ -13,6 +13,8 @@ use host_harness::{
 };
 use pagerduty_simulator::{Certificate, Config, Listening, Simulator, TOKENS};
 
+use crate::leaks;
+
 /// Compiled once for all tests.
 static CONNECTOR: LazyLock<(Engine, Connector)> = LazyLock::new(|| {
     std::thread::spawn(|| {
@@ -43,8 +45,10 @@ pub fn certificate() -> &'static Certificate {
     &CERTIFICATE
 }
 
-/// Runs a test's future on a runtime of its own.
+/// Runs a test's future on a runtime of its own. All that is logged meanwhile,
+/// here and on other threads, is searched for credentials.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
+    leaks::watch_log();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -58,7 +62,7 @@ pub struct Bench {
     pub simulator: Simulator,
     pub tenant: Tenant,
     pub reports: Arc<Mutex<Vec<CallReport>>>,
-    /// What the tenant was opened with, but for the observer.
+    /// What the tenant was opened with, but for what keeps `reports`.
     pub config: TenantConfig,
     _listening: Listening,
 }
@@ -102,6 +106,12 @@ impl Opening {
     }
 
     pub async fn open(self) -> Bench {
+        self.open_with(connector()).await
+    }
+
+    /// Opens it through another connector than the bundled one, which is
+    /// granted what it asks for.
+    pub async fn open_with(self, connector: &Connector) -> Bench {
         let simulator = Simulator::new(self.config);
         let listening = simulator
             .listen_tls(([127, 0, 0, 1], 0).into(), certificate())
@@ -115,7 +125,7 @@ impl Opening {
         } else {
             Grant::read_only()
         };
-        for origin in connector().origins() {
+        for origin in connector.origins() {
             network = network.route(origin.clone(), listening.addr());
             grant = grant.origin(origin.clone());
         }
@@ -126,14 +136,16 @@ impl Opening {
         for (name, value) in self.settings {
             config = config.setting(name, value);
         }
+        config = config.observe(leaks::watch_report);
         let reports: Arc<Mutex<Vec<CallReport>>> = Arc::default();
         let seen = Arc::clone(&reports);
-        let observed = config
-            .clone()
-            .observe(move |report| seen.lock().expect("no panic").push(report.clone()));
+        let observed = config.clone().observe(move |report| {
+            leaks::watch_report(report);
+            seen.lock().expect("no panic").push(report.clone());
+        });
         Bench {
             simulator,
-            tenant: connector().open(observed).expect("it opens"),
+            tenant: connector.open(observed).expect("it opens"),
             reports,
             config,
             _listening: listening,
@@ -205,6 +217,9 @@ pub fn grant_key(grant: &types::Grant) -> (String, String, String, String) {
 /// The contract's error of a call that must fail with one.
 #[track_caller]
 pub fn contract_error<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> types::Error {
+    if let Err(error) = &outcome {
+        leaks::assert_clean_error(error);
+    }
     match outcome {
         Err(CallError::Connector { error, .. }) => *error,
         other => panic!("expected an error of the contract, got {other:?}"),

@@ -26,7 +26,7 @@ use crate::{
     },
     egress::{
         Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source, TenantEgress,
-        policy::{Declaration, Grant, Policy},
+        policy::{Declaration, Denial, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
     text::printable,
@@ -41,8 +41,13 @@ const DESCRIBE_DEADLINE: Duration = Duration::from_secs(5);
 pub struct CallReport {
     /// `interface.function`.
     pub function: String,
-    /// Its requests, in the order in which they were made.
+    /// Its requests, in the order in which they were made. Of those that the
+    /// host stood against the first hundred.
     pub requests: Vec<RequestTrace>,
+    /// What policy has denied, the first hundred. Any is a reason to look at
+    /// the connector, or at what it was granted; the call has failed with the
+    /// first refusal.
+    pub denials: Vec<Denial>,
     /// Lines the connector wrote to its standard output and error.
     pub log: Vec<String>,
     /// Instructions, about, in a replay.
@@ -428,6 +433,7 @@ impl Tenant {
         let report = CallReport {
             function: function.to_owned(),
             requests: egress.traces(),
+            denials: egress.denials(),
             log: log.finish(),
             fuel,
             elapsed: started.elapsed(),
@@ -441,6 +447,7 @@ impl Tenant {
             requests = report.requests.len(),
             elapsed_ms = u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX),
             error = report.error,
+            cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
         open.observer.observe(&report);

@@ -3,9 +3,11 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose};
+use aho_corasick::{AhoCorasick, MatchKind};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::secret_forms;
 
 /// A secret that the operator gave for one tenant. Can't be printed.
 #[derive(Clone)]
@@ -55,17 +57,9 @@ impl Credential {
         })
     }
 
-    /// The forms in which the secret could turn up in a text: as it is,
-    /// percent-encoded, and in base64 by itself.
+    /// The forms in which the secret could turn up in a text.
     pub(crate) fn forms(&self) -> Vec<String> {
-        let secret = self.secret.expose_secret();
-        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let base64 = general_purpose::STANDARD_NO_PAD.encode(secret);
-        let base64_url = general_purpose::URL_SAFE_NO_PAD.encode(secret);
-        let mut forms = vec![secret.to_owned(), encoded, base64, base64_url];
-        forms.sort_unstable();
-        forms.dedup();
-        forms
+        secret_forms::forms(self.secret.expose_secret())
     }
 }
 
@@ -149,7 +143,8 @@ impl Presented {
 /// Takes known secrets out of text and bytes.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    forms: Vec<String>,
+    /// `None` where there is no secret.
+    searcher: Option<AhoCorasick>,
 }
 
 /// What stands where a secret was.
@@ -157,45 +152,47 @@ pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Redactor {
     pub(crate) fn new(credential: Option<&Credential>) -> Self {
-        let mut forms = credential.map(Credential::forms).unwrap_or_default();
-        // The longest first, so that no part of one is left behind.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Self { forms }
+        let searcher = credential.map(|credential| {
+            AhoCorasick::builder()
+                // So that no part of a longer form is left behind.
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(credential.forms())
+                .expect("a secret is far below the searcher's limits")
+        });
+        Self { searcher }
     }
 
     /// Whether a secret is in there.
     pub(crate) fn finds(&self, bytes: &[u8]) -> bool {
-        self.forms.iter().any(|form| {
-            let form = form.as_bytes();
-            bytes.windows(form.len()).any(|window| window == form)
-        })
+        self.searcher
+            .as_ref()
+            .is_some_and(|searcher| searcher.is_match(bytes))
     }
 
     /// The text without secrets; the same text if there were none.
     pub(crate) fn text(&self, text: &str) -> String {
-        self.forms
-            .iter()
-            .fold(text.to_owned(), |text, form| text.replace(form, REDACTED))
+        let mut clean = String::with_capacity(text.len());
+        match &self.searcher {
+            Some(searcher) => searcher.replace_all_with(text, &mut clean, |_, _, clean| {
+                clean.push_str(REDACTED);
+                true
+            }),
+            None => clean.push_str(text),
+        }
+        clean
     }
 
     /// The bytes without secrets, or `None` if there were none.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if !self.finds(bytes) {
+        let searcher = self.searcher.as_ref()?;
+        if !searcher.is_match(bytes) {
             return None;
         }
-        let mut clean = bytes.to_vec();
-        for form in &self.forms {
-            let form = form.as_bytes();
-            let mut at = 0;
-            while let Some(found) = clean[at..]
-                .windows(form.len())
-                .position(|window| window == form)
-            {
-                let start = at + found;
-                clean.splice(start..start + form.len(), REDACTED.bytes());
-                at = start + REDACTED.len();
-            }
-        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        searcher.replace_all_with_bytes(bytes, &mut clean, |_, _, clean| {
+            clean.extend_from_slice(REDACTED.as_bytes());
+            true
+        });
         Some(clean)
     }
 }

@@ -17,14 +17,19 @@ mod credentials;
 mod origin;
 pub mod policy;
 mod pool;
+mod secret_forms;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiHttpError, ForbiddenHeaderFilter, RequestOptions,
@@ -42,11 +47,18 @@ use cassette::{Mismatch, Played, Player, Recorder};
 use policy::{Denial, Level, Policy, RequestLine};
 use pool::Pool;
 
+use crate::text::printable;
+
 /// Longest wait for an answer's first byte where the connector sets none.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
 
 /// Longest silence within an answer where the connector sets none.
 const BETWEEN_BYTES: Duration = Duration::from_secs(60);
+
+/// Requests of one call that the host stood against, as many as are told apart.
+/// Enough to see what a connector is after; a guest that makes them in a loop
+/// fills neither the memory nor the log.
+const MAX_REFUSED: usize = 100;
 
 /// What belongs to one tenant and outlives its calls.
 #[derive(Debug)]
@@ -162,7 +174,17 @@ pub enum Refusal {
     Unmatched(Box<Mismatch>),
     /// The network has none.
     #[error(transparent)]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
+}
+
+/// The pool looks at addresses on behalf of policy.
+impl From<TransportError> for Refusal {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Denied(denial) => Self::Denied(denial),
+            error => Self::Transport(error),
+        }
+    }
 }
 
 impl Refusal {
@@ -202,8 +224,18 @@ pub(crate) struct CallEgress {
     capability: String,
     source: Source,
     spending: Spending,
-    traces: Mutex<Vec<Option<RequestTrace>>>,
-    refusal: Mutex<Option<Refusal>>,
+    asked: AtomicUsize,
+    /// By their place among the requests that were asked for.
+    traces: Mutex<BTreeMap<usize, RequestTrace>>,
+    refused: Mutex<Refused>,
+}
+
+/// What the host itself stood against in one call.
+#[derive(Debug, Default)]
+struct Refused {
+    count: usize,
+    first: Option<Refusal>,
+    denials: Vec<Denial>,
 }
 
 impl CallEgress {
@@ -218,19 +250,64 @@ impl CallEgress {
             capability: capability.to_owned(),
             source,
             spending: Spending::new(budget),
+            asked: AtomicUsize::new(0),
             traces: Mutex::default(),
-            refusal: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
-    /// The requests in the order in which they were made.
+    /// The requests in the order in which they were made. Of those that the
+    /// host stood against the first [`MAX_REFUSED`].
     pub(crate) fn traces(&self) -> Vec<RequestTrace> {
-        lock(&self.traces).iter().flatten().cloned().collect()
+        lock(&self.traces).values().cloned().collect()
     }
 
     /// The first thing that the host itself stood against.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        lock(&self.refusal).clone()
+        lock(&self.refused).first.clone()
+    }
+
+    /// What policy has denied, at most [`MAX_REFUSED`].
+    pub(crate) fn denials(&self) -> Vec<Denial> {
+        lock(&self.refused).denials.clone()
+    }
+
+    /// Remembers a refusal, and tells of a denial whoever watches the log.
+    /// False if there were too many already.
+    fn refuse(&self, refusal: Refusal, request: Option<&RequestTrace>) -> bool {
+        let mut refused = lock(&self.refused);
+        refused.count += 1;
+        let told = refused.count <= MAX_REFUSED;
+        if let (Refusal::Denied(denial), true) = (&refusal, told) {
+            tracing::warn!(
+                target: "harness::egress",
+                capability = self.capability,
+                method = request.map(|request| request.method.as_str()),
+                uri = request.map(|request| request.uri.as_str()),
+                rule = denial.rule(),
+                denial = %printable(&denial.to_string()),
+                "request denied"
+            );
+            if refused.count == MAX_REFUSED {
+                tracing::warn!(
+                    target: "harness::egress",
+                    capability = self.capability,
+                    "what else of this call is denied is not told"
+                );
+            }
+            refused.denials.push(denial.clone());
+        }
+        refused.first.get_or_insert(refusal);
+        told
+    }
+
+    /// The guest has tried to set a header that is not its own to set.
+    fn deny_header(&self, name: &HeaderName) {
+        let denial = Denial::Header {
+            capability: self.capability.clone(),
+            name: name.as_str().to_owned(),
+        };
+        self.refuse(denial.into(), None);
     }
 
     async fn send(
@@ -238,11 +315,7 @@ impl CallEgress {
         request: Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, WasiHttpError> {
-        let slot = {
-            let mut traces = lock(&self.traces);
-            traces.push(None);
-            traces.len() - 1
-        };
+        let place = self.asked.fetch_add(1, Ordering::Relaxed);
         let method = request.method().as_str().to_owned();
         let uri = request.uri().to_string();
         let started = Instant::now();
@@ -256,7 +329,7 @@ impl CallEgress {
         };
         let trace = RequestTrace {
             method,
-            uri: self.tenant.redactor.text(&uri),
+            uri: printable(&self.tenant.redactor.text(&uri)).into_owned(),
             rule,
             outcome: match &outcome {
                 Ok((parts, _)) => TraceOutcome::Status(parts.status.as_u16()),
@@ -275,27 +348,28 @@ impl CallEgress {
             elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "request"
         );
-        if let Some(entry) = lock(&self.traces).get_mut(slot) {
-            *entry = Some(trace);
-        }
         match outcome {
-            Ok((parts, body)) => Ok(Response::from_parts(
-                parts,
-                Full::new(body)
-                    .map_err(|never| match never {})
-                    .boxed_unsync(),
-            )),
-            Err(refusal) => {
-                if let Refusal::Denied(denial) = &refusal {
-                    tracing::warn!(
-                        target: "harness::egress",
-                        capability = self.capability,
-                        %denial,
-                        "request denied"
-                    );
+            Ok((mut parts, body)) => {
+                lock(&self.traces).insert(place, trace);
+                // What a guest can't set it does not get to see. `wasi:http`
+                // would look after that with the filter that tells us what a
+                // guest tries to set.
+                let hidden: Vec<HeaderName> = parts.headers.keys().cloned().collect();
+                for name in hidden.iter().filter(|name| is_forbidden(name)) {
+                    parts.headers.remove(name);
                 }
+                Ok(Response::from_parts(
+                    parts,
+                    Full::new(body)
+                        .map_err(|never| match never {})
+                        .boxed_unsync(),
+                ))
+            }
+            Err(refusal) => {
                 let answer = refusal.to_wasi();
-                lock(&self.refusal).get_or_insert(refusal);
+                if self.refuse(refusal, Some(&trace)) {
+                    lock(&self.traces).insert(place, trace);
+                }
                 Err(answer)
             }
         }
@@ -422,7 +496,7 @@ impl CallEgress {
     /// Sends and receives within the time-outs and the caps.
     async fn exchange(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         options: RequestOptions,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
         let limit = |wanted: Option<Duration>, default: Duration| {
@@ -434,11 +508,23 @@ impl CallEgress {
                     .min(left),
             )
         };
+        // Whatever the guest would like: a compressed answer can't be searched
+        // for the credential.
+        let identity = HeaderValue::from_static("identity");
+        request
+            .headers_mut()
+            .insert(header::ACCEPT_ENCODING, identity);
         let first = limit(options.first_byte_timeout, FIRST_BYTE)?;
         let response = tokio::time::timeout(first, self.tenant.pool.send(request))
             .await
             .map_err(|_| TransportError::Timeout(first))??;
         let (parts, mut incoming) = response.into_parts();
+        if let Some(coding) = parts.headers.get(header::CONTENT_ENCODING)
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            let coding = String::from_utf8_lossy(coding.as_bytes());
+            return Err(TransportError::Encoded(printable(&coding).into_owned()).into());
+        }
         let cap = self.spending.budget().response_body;
         let mut body = BytesMut::new();
         loop {
@@ -486,7 +572,7 @@ impl CallEgress {
         for name in &leaking {
             parts
                 .headers
-                .insert(name, http::HeaderValue::from_static(REDACTED));
+                .insert(name, HeaderValue::from_static(REDACTED));
         }
         let redacted = redactor.bytes(&body);
         if redacted.is_some() || !leaking.is_empty() {
@@ -543,18 +629,34 @@ pub(crate) struct Hooks {
     pub(crate) call: Arc<CallEgress>,
 }
 
-/// Headers that a guest can't set: what the protocol needs, and whatever could
-/// carry a credential of its own.
+/// Headers that a guest can't set: what the protocol needs, whatever could
+/// carry a credential of its own, and whatever makes a vendor take one method
+/// for another, since the declared level hangs on the method.
 fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
         || [header::AUTHORIZATION, header::COOKIE, header::FORWARDED].contains(name)
         || name.as_str().starts_with("proxy-")
         || name.as_str().starts_with("x-forwarded-")
+        || METHOD_OVERRIDES.contains(&name.as_str())
 }
+
+/// As Rails, Django, Laravel, Express and Google's APIs know them.
+const METHOD_OVERRIDES: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
 
 impl WasiHttpHooks for Hooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(is_forbidden)
+        let call = Arc::clone(&self.call);
+        Arc::new(move |name| {
+            let forbidden = is_forbidden(name);
+            if forbidden {
+                call.deny_header(name);
+            }
+            forbidden
+        })
     }
 
     fn send_request(

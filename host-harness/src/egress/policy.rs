@@ -338,9 +338,30 @@ pub enum Denial {
         /// What kind of address it is.
         why: &'static str,
     },
+    /// The connector set a header that is the host's: one that carries a
+    /// credential, frames the message, or turns a method into another.
+    #[error("`{capability}` sets the header `{name}`")]
+    Header {
+        /// Which capability.
+        capability: String,
+        /// In lower case.
+        name: String,
+    },
 }
 
 impl Denial {
+    /// A stable word for the rule that was broken, for logs and counters.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Capability(_) => "declared-capability",
+            Self::Origin(_) => "granted-origin",
+            Self::Request { .. } => "declared-request",
+            Self::Level { .. } => "granted-level",
+            Self::Address { .. } => "public-address",
+            Self::Header { .. } => "host-header",
+        }
+    }
+
     /// How to grant it, or whose it is to mend.
     pub fn hint(&self) -> String {
         match self {
@@ -353,6 +374,10 @@ impl Denial {
                     .to_owned(),
             Self::Address { .. } => {
                 "grant the origin as part of a private network if that is meant".to_owned()
+            }
+            Self::Header { .. } => {
+                "the connector must leave it out: the host adds the credential and what the protocol needs"
+                    .to_owned()
             }
         }
     }

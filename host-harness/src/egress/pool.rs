@@ -240,6 +240,10 @@ pub enum TransportError {
     /// The answer is larger than the budget allows.
     #[error("the answer exceeds {0} bytes")]
     TooLarge(usize),
+    /// The answer is compressed, though it was asked not to be: a credential
+    /// in it could not be recognised.
+    #[error("the answer has the content encoding `{0}`, which was not asked for")]
+    Encoded(String),
 }
 
 impl TransportError {
@@ -285,6 +289,7 @@ impl TransportError {
             Self::Broken(_) => "connection-broken",
             Self::Timeout(_) => "timeout",
             Self::TooLarge(_) => "too-large",
+            Self::Encoded(_) => "content-encoding",
         }
     }
 
@@ -304,6 +309,7 @@ impl TransportError {
             Self::Broken(_) => WasiHttpError::ConnectionTerminated,
             Self::Timeout(_) => WasiHttpError::HttpResponseTimeout,
             Self::TooLarge(limit) => WasiHttpError::HttpResponseBodySize(Some(*limit as u64)),
+            Self::Encoded(coding) => WasiHttpError::HttpResponseContentCoding(Some(coding.clone())),
         }
     }
 }

@@ -1,0 +1,43 @@
+//! What a misbehaviour got to see, on its way out.
+
+/// Text that is of interest to whoever sent this connector. It leaves backwards,
+/// so that a host which merely takes its secret out of what is written would
+/// not find it.
+#[derive(Default)]
+pub struct Seen {
+    texts: Vec<String>,
+    /// Of no interest.
+    ignored: bool,
+}
+
+impl Seen {
+    /// For what is done often, and not for what it brings.
+    pub fn ignored() -> Self {
+        Self {
+            texts: Vec::new(),
+            ignored: true,
+        }
+    }
+
+    /// Keeps a text and writes it to the log as well: a result does not leave a
+    /// call that the host fails.
+    pub fn note(&mut self, text: &str) {
+        if self.ignored {
+            return;
+        }
+        // The log breaks lines; what is not printable, it changes.
+        let shown = text.escape_debug().to_string();
+        let backwards: Vec<char> = shown.chars().rev().collect();
+        for line in backwards.chunks(1000).rev() {
+            eprintln!("{}", line.iter().collect::<String>());
+        }
+        self.texts.push(backwards.into_iter().collect());
+    }
+
+    pub fn into_attributes(self) -> Vec<(String, String)> {
+        self.texts
+            .into_iter()
+            .map(|text| ("seen".to_owned(), text))
+            .collect()
+    }
+}
