@@ -1,8 +1,12 @@
 //! The credential: held here, added to a request at the last step, looked for
 //! in whatever comes back.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{Engine as _, engine::general_purpose};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -55,9 +59,14 @@ impl Credential {
         })
     }
 
+    /// The secret itself, for the one place that sends or stores it.
+    pub(crate) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
     /// The forms in which the secret could turn up in a text: as it is,
     /// percent-encoded, and in base64 by itself.
-    pub(crate) fn forms(&self) -> Vec<String> {
+    fn forms(&self) -> Vec<String> {
         let secret = self.secret.expose_secret();
         let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let base64 = general_purpose::STANDARD_NO_PAD.encode(secret);
@@ -118,6 +127,8 @@ impl HeaderScheme {
 pub(crate) struct Presented {
     header: HeaderName,
     value: HeaderValue,
+    /// Which of a source's credentials it is. Zero for one that stays.
+    issue: u64,
 }
 
 impl Presented {
@@ -137,7 +148,17 @@ impl Presented {
         Ok(Self {
             header: scheme.header.clone(),
             value,
+            issue: 0,
         })
+    }
+
+    /// The same as one of several that a source issues.
+    pub(super) fn of_issue(self, issue: u64) -> Self {
+        Self { issue, ..self }
+    }
+
+    pub(super) fn issue(&self) -> u64 {
+        self.issue
     }
 
     /// The last thing that happens to a request.
@@ -146,56 +167,78 @@ impl Presented {
     }
 }
 
-/// Takes known secrets out of text and bytes.
+/// Takes known secrets out of text and bytes. Clones share what they know, so
+/// that a call which is under way also knows a token that was renewed meanwhile.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    forms: Vec<String>,
+    /// `None` while there is no secret.
+    known: Arc<RwLock<Option<AhoCorasick>>>,
 }
 
 /// What stands where a secret was.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Redactor {
-    pub(crate) fn new(credential: Option<&Credential>) -> Self {
-        let mut forms = credential.map(Credential::forms).unwrap_or_default();
-        // The longest first, so that no part of one is left behind.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Self { forms }
+    pub(crate) fn new<'a>(credentials: impl IntoIterator<Item = &'a Credential>) -> Self {
+        let redactor = Self::default();
+        redactor.know(credentials);
+        redactor
+    }
+
+    /// From now on these secrets, and no others.
+    pub(crate) fn know<'a>(&self, credentials: impl IntoIterator<Item = &'a Credential>) {
+        let forms: Vec<String> = credentials
+            .into_iter()
+            .flat_map(Credential::forms)
+            .collect();
+        let searcher = (!forms.is_empty()).then(|| {
+            AhoCorasick::builder()
+                // So that no part of a longer form is left behind.
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&forms)
+                .expect("a few secrets are far below the searcher's limits")
+        });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = searcher;
+    }
+
+    /// Cheap: a searcher is a pointer.
+    fn searcher(&self) -> Option<AhoCorasick> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether a secret is in there.
     pub(crate) fn finds(&self, bytes: &[u8]) -> bool {
-        self.forms.iter().any(|form| {
-            let form = form.as_bytes();
-            bytes.windows(form.len()).any(|window| window == form)
-        })
+        self.searcher()
+            .is_some_and(|searcher| searcher.is_match(bytes))
     }
 
     /// The text without secrets; the same text if there were none.
     pub(crate) fn text(&self, text: &str) -> String {
-        self.forms
-            .iter()
-            .fold(text.to_owned(), |text, form| text.replace(form, REDACTED))
+        let mut clean = String::with_capacity(text.len());
+        match self.searcher() {
+            Some(searcher) => searcher.replace_all_with(text, &mut clean, |_, _, clean| {
+                clean.push_str(REDACTED);
+                true
+            }),
+            None => clean.push_str(text),
+        }
+        clean
     }
 
     /// The bytes without secrets, or `None` if there were none.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if !self.finds(bytes) {
+        let searcher = self.searcher()?;
+        if !searcher.is_match(bytes) {
             return None;
         }
-        let mut clean = bytes.to_vec();
-        for form in &self.forms {
-            let form = form.as_bytes();
-            let mut at = 0;
-            while let Some(found) = clean[at..]
-                .windows(form.len())
-                .position(|window| window == form)
-            {
-                let start = at + found;
-                clean.splice(start..start + form.len(), REDACTED.bytes());
-                at = start + REDACTED.len();
-            }
-        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        searcher.replace_all_with_bytes(bytes, &mut clean, |_, _, clean| {
+            clean.extend_from_slice(REDACTED.as_bytes());
+            true
+        });
         Some(clean)
     }
 }
