@@ -8,13 +8,16 @@ macro_rules! talk {
 }
 
 mod args;
+mod callback;
 mod cassette;
 mod connect;
 mod demo;
 mod failure;
 mod list;
+mod login;
 mod output;
 mod queries;
+mod sign_in;
 mod simulator;
 
 use std::process::ExitCode;
@@ -51,6 +54,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Info(args) => queries::info(&args).await,
         Command::Validate(args) => queries::validate(&args).await,
         Command::Doctor(args) => queries::doctor(&args).await,
+        Command::Login(args) => login::login(&args).await,
+        Command::Logout(args) => login::logout(&args).await,
         Command::Call(args) => queries::call(&args).await,
         Command::OnCall(args) => queries::on_call(&args).await,
         Command::Accounts(args) => list::accounts(&args).await,

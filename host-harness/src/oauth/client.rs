@@ -313,7 +313,7 @@ impl Authorization {
 
 impl Tokens {
     /// Compares what was granted with what was asked.
-    pub fn check(&self, asked: &[String]) -> Result<(), OauthError> {
+    pub(super) fn check(&self, asked: &[String]) -> Result<(), OauthError> {
         let missing: Vec<String> = asked
             .iter()
             .filter(|scope| !self.scopes.contains(scope))

@@ -31,8 +31,9 @@
 //!     Registration::confidential("simulated-client", Credential::token("simulated-client-secret")?);
 //! let client = Client::new(scheme, registration, &Network::default());
 //! let tokens = client.client_credentials(&scopes).await?;
-//! tokens.check(&scopes)?;
-//! let credential = OauthCredential::new(&client, Flow::ClientCredentials, &scopes, tokens);
+//! // An error if less was granted than asked for.
+//! let credential =
+//!     OauthCredential::issued_to(&client, Flow::ClientCredentials, &scopes, tokens)?;
 //! let session = Session::start(
 //!     client,
 //!     credential,

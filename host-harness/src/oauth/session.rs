@@ -297,7 +297,7 @@ impl CredentialSource for Session {
 
 impl Held {
     fn issued(&self) -> Issued {
-        self.credential.issued(self.issue)
+        self.credential.issue(self.issue)
     }
 
     fn age(&self) -> Age {

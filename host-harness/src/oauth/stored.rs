@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Client, Flow, Registration, Tokens};
+use super::{Client, Flow, OauthError, Registration, Tokens};
 use crate::egress::{Credential, Issued};
 
 /// A stored credential.
@@ -43,9 +43,16 @@ pub struct StoredFormatError {
 }
 
 impl OauthCredential {
-    /// What `client` was issued by `flow`, having asked for `asked`.
-    pub fn new(client: &Client, flow: Flow, asked: &[String], tokens: Tokens) -> Self {
-        Self {
+    /// What `client` was issued by `flow`, having asked for `asked`. An error
+    /// if less was granted.
+    pub fn issued_to(
+        client: &Client,
+        flow: Flow,
+        asked: &[String],
+        tokens: Tokens,
+    ) -> Result<Self, OauthError> {
+        tokens.check(asked)?;
+        Ok(Self {
             scheme: client.scheme().to_owned(),
             flow,
             token_url: client.token_url().clone(),
@@ -54,7 +61,7 @@ impl OauthCredential {
             asked: asked.to_owned(),
             tokens,
             settings: BTreeMap::new(),
-        }
+        })
     }
 
     /// Settings that belong to the account that was signed in to, such as its
@@ -63,6 +70,11 @@ impl OauthCredential {
     pub fn settings(mut self, settings: BTreeMap<String, String>) -> Self {
         self.settings = settings;
         self
+    }
+
+    /// When its access token expires, if the vendor said.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.tokens.expires_at
     }
 
     /// The same with the tokens of a renewal. A vendor that sends no new
@@ -75,7 +87,7 @@ impl OauthCredential {
         }
     }
 
-    pub(super) fn issued(&self, issue: u64) -> Issued {
+    pub(super) fn issue(&self, issue: u64) -> Issued {
         Issued {
             credential: self.tokens.access.clone(),
             issue,
