@@ -11,6 +11,8 @@ mod egress;
 mod fixtures;
 mod large_tenants;
 mod loading;
+mod login;
+mod oauth;
 mod on_call;
 mod openapi;
 mod plans;

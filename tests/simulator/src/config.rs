@@ -30,6 +30,10 @@ pub struct Config {
     /// and so long after a deletion with `offboarding` the incidents still hang
     /// on the deleted user.
     pub reassignment_delay: Duration,
+    /// Whether the person in front of the browser allows access.
+    pub consent: bool,
+    /// How long OAuth access tokens live; `None` is as PagerDuty documents.
+    pub access_token_life: Option<Duration>,
 }
 
 impl Default for Config {
@@ -45,6 +49,8 @@ impl Default for Config {
             subdomain: "acme".to_owned(),
             region: Region::Us,
             reassignment_delay: Duration::ZERO,
+            consent: true,
+            access_token_life: None,
         }
     }
 }
