@@ -35,6 +35,7 @@
 //! no files, no sockets and no credential. What it may ask for it declares,
 //! [policy](egress::policy) holds it to that, and [`egress`] is its only way
 //! out. [`egress::cassette`] records what passes there, and replays it exactly.
+//! Where the vendor does OAuth, the host runs it: [`oauth`].
 //!
 //! | lives per | type | holds |
 //! |---|---|---|
@@ -54,6 +55,7 @@ pub mod connector;
 pub mod contract;
 pub mod egress;
 mod engine;
+pub mod oauth;
 pub mod offboarding;
 mod text;
 mod whole_file;
@@ -63,7 +65,7 @@ pub use connector::{
 };
 pub use egress::{
     Budget, Credential, CredentialError, Network, Origin, OriginError, Refusal, RequestTrace,
-    Resolve, TraceOutcome, WithheldChange, policy::Grant,
+    Resolve, SignInError, TraceOutcome, WithheldChange, policy::Grant,
 };
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use text::printable;

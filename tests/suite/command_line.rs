@@ -13,6 +13,9 @@ pub fn harness() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command
         .env_remove("PAGERDUTY_TOKEN")
+        .env_remove("PAGERDUTY_CLIENT_ID")
+        .env_remove("PAGERDUTY_CLIENT_SECRET")
+        .env("HARNESS_CREDENTIALS", "/nowhere")
         .env_remove("HARNESS_LOG")
         .stdin(Stdio::null());
     command
@@ -286,6 +289,8 @@ fn every_command_explains_itself() {
         "info",
         "validate",
         "doctor",
+        "login",
+        "logout",
         "call",
         "accounts",
         "resources",

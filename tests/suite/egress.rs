@@ -196,7 +196,8 @@ fn an_origin_that_is_not_granted_is_not_reached_and_the_hint_says_how_to_grant_i
     });
 }
 
-struct Rebinding;
+/// Resolves every name to addresses inside.
+pub struct Rebinding;
 
 impl Resolve for Rebinding {
     fn resolve<'a>(

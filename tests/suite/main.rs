@@ -15,6 +15,8 @@ mod hostile;
 mod large_tenants;
 mod leaks;
 mod loading;
+mod login;
+mod oauth;
 mod offboarding;
 mod on_call;
 mod openapi;

@@ -561,16 +561,62 @@ fn auth_schemes() -> Vec<AuthScheme> {
     vec![
         header("api-key", "REST API key", "Token token={secret}"),
         header("bearer", "OAuth access token", "Bearer {secret}"),
-        // "Scoped OAuth" is for apps of one's own account only; classic OAuth
-        // is what a platform uses for many. It knows two scopes.
-        AuthScheme::Oauth2(Oauth2Scheme {
-            id: "oauth".to_owned(),
-            label: "PagerDuty OAuth".to_owned(),
-            authorize_url: "https://identity.pagerduty.com/oauth/authorize".to_owned(),
-            token_url: "https://identity.pagerduty.com/oauth/token".to_owned(),
-            scopes: vec!["read".to_owned(), "write".to_owned()],
-            pkce: true,
-            flows: vec![Oauth2Flow::AuthorizationCode],
-        }),
+        // Classic OAuth, which works for any account: what a platform uses for
+        // many. It knows two scopes, and `write` includes reading.
+        oauth(
+            "oauth",
+            "PagerDuty OAuth",
+            Oauth2Flow::AuthorizationCode,
+            &["read"],
+            &["write"],
+        ),
+        // Scoped OAuth, which works for the account that registered the app:
+        // the app acts as itself, in the account that the first scope names.
+        oauth(
+            "oauth-app",
+            "PagerDuty Scoped OAuth app",
+            Oauth2Flow::ClientCredentials,
+            &APP_SCOPES[..APP_READS],
+            &APP_SCOPES,
+        ),
     ]
+}
+
+/// What an app reads with, then what it writes with.
+const APP_SCOPES: [&str; 14] = [
+    "as_account-{region}.{subdomain}",
+    "abilities.read",
+    "escalation_policies.read",
+    "incidents.read",
+    "licenses.read",
+    "oncalls.read",
+    "schedules.read",
+    "teams.read",
+    "users.read",
+    "escalation_policies.write",
+    "incidents.write",
+    "schedules.write",
+    "teams.write",
+    "users.write",
+];
+const APP_READS: usize = 9;
+
+fn oauth(
+    id: &str,
+    label: &str,
+    flow: Oauth2Flow,
+    scopes: &[&str],
+    write_scopes: &[&str],
+) -> AuthScheme {
+    let owned = |scopes: &[&str]| scopes.iter().map(|&scope| scope.to_owned()).collect();
+    AuthScheme::Oauth2(Oauth2Scheme {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        authorize_url: "https://identity.pagerduty.com/oauth/authorize".to_owned(),
+        token_url: "https://identity.pagerduty.com/oauth/token".to_owned(),
+        scopes: owned(scopes),
+        write_scopes: owned(write_scopes),
+        pkce: true,
+        flows: vec![flow],
+    })
 }

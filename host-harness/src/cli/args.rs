@@ -39,6 +39,29 @@ pub enum Command {
     /// Exits with 1 if a check fails.
     #[command(after_help = "Example:\n  PAGERDUTY_TOKEN=... harness doctor --setting region=eu")]
     Doctor(ConnectArgs),
+    /// Sign in by OAuth, and keep the sign-in as a profile.
+    ///
+    /// With a person's consent: prints an address to open in a browser, and waits for the answer on
+    /// this machine. With `--client-credentials`: as the application itself, without a person.
+    #[command(after_help = "\
+The vendor sends the browser back to http://127.0.0.1:8976/callback (the port is that of \
+`--redirect-port`). Register the application with this redirect URI.
+
+The client secret is read from `--client-secret-file` or from `PAGERDUTY_CLIENT_SECRET`; a public \
+client has none. Secret and tokens are kept in a file that only you can read, in the folder \
+`HARNESS_CREDENTIALS` or the user's state folder.
+
+Examples:
+  harness login --client-id abc123
+  harness login --client-id abc123 --write --profile emea --setting region=eu
+  harness login --client-credentials --client-id abc123 --client-secret-file secret \\
+      --setting subdomain=acme
+  harness login --client-id simulated-client --base-url http://127.0.0.1:8080 \\
+      --identity-url http://127.0.0.1:8080")]
+    Login(LoginArgs),
+    /// Remove a profile from this machine.
+    #[command(after_help = "Example:\n  harness logout --profile emea")]
+    Logout(LogoutArgs),
     /// Call any function of the connector with JSON.
     #[command(after_help = "\
 Examples:
@@ -119,7 +142,8 @@ Tokens:
   simulated-token         user key of the account owner
   simulated-account-key   account key
   simulated-read-only     account key that only reads
-  simulated-responder     user key of a user below Global Admin")]
+  simulated-responder     user key of a user below Global Admin
+OAuth: client `simulated-client`, secret `simulated-client-secret` or none, account `acme`")]
     Simulator(SimulatorArgs),
     /// Walk through everything against a simulated PagerDuty.
     Demo(DemoArgs),
@@ -147,9 +171,9 @@ pub struct ConnectorArgs {
     pub connector: Option<PathBuf>,
 }
 
-/// What it takes to reach a tenant.
+/// Where a tenant is, and what a connector may reach.
 #[derive(Args, Debug)]
-pub struct ConnectArgs {
+pub struct ReachArgs {
     #[command(flatten)]
     pub connector: ConnectorArgs,
     /// Where the vendor's API is, if not where the connector says. That origin is thereby granted.
@@ -162,15 +186,26 @@ pub struct ConnectArgs {
     /// Setting of the connector; `harness info` lists them. Repeatable.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Connection")]
     pub setting: Vec<String>,
-    /// File with the credential. Else `PAGERDUTY_TOKEN` holds it.
-    #[arg(long, value_name = "FILE", help_heading = "Connection")]
-    pub token_file: Option<PathBuf>,
-    /// How the credential is presented; `harness info` lists the ways. The first one if not said.
-    #[arg(long, value_name = "SCHEME", help_heading = "Connection")]
-    pub auth: Option<String>,
     /// Certificate authorities to trust besides Mozilla's, PEM.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// What it takes to reach a tenant with a credential.
+#[derive(Args, Debug)]
+pub struct ConnectArgs {
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    /// File with the credential. Else `PAGERDUTY_TOKEN` holds it, or else the default profile.
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub token_file: Option<PathBuf>,
+    /// Profile that `harness login` has made.
+    #[arg(long, value_name = "NAME", help_heading = "Connection", conflicts_with_all = ["token_file", "simulator", "replay"])]
+    pub profile: Option<String>,
+    /// How to sign in; `harness info` lists the ways. The first one if not said. One of OAuth takes
+    /// a profile.
+    #[arg(long, value_name = "SCHEME", help_heading = "Connection")]
+    pub auth: Option<String>,
     /// Time for one call.
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Connection")]
     pub deadline: u64,
@@ -204,6 +239,56 @@ pub struct PopulationArgs {
         help_heading = "Simulator and recordings"
     )]
     pub seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub struct LoginArgs {
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    /// Where the vendor's sign-in is, if not where the connector says. That origin is thereby
+    /// trusted with the client secret.
+    #[arg(long, value_name = "URL", help_heading = "Connection")]
+    pub identity_url: Option<String>,
+    /// Name to keep the sign-in by. One that is there is replaced.
+    #[arg(long, value_name = "NAME", default_value = crate::oauth::DEFAULT_PROFILE)]
+    pub profile: String,
+    /// Which of the connector's OAuth schemes; `harness info` lists them. The first one that fits if
+    /// not said.
+    #[arg(long, value_name = "SCHEME")]
+    pub auth: Option<String>,
+    /// Sign in as the application itself, without a person.
+    #[arg(long, conflicts_with_all = ["redirect_port", "timeout"])]
+    pub client_credentials: bool,
+    /// Id of the application, as it is registered with the vendor.
+    #[arg(long, value_name = "ID", env = "PAGERDUTY_CLIENT_ID")]
+    pub client_id: String,
+    /// File with the application's secret. Else `PAGERDUTY_CLIENT_SECRET` holds it, if it has one.
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Ask for this scope, instead of those that the connector needs. Repeatable.
+    #[arg(long, value_name = "SCOPE", conflicts_with = "write")]
+    pub scope: Vec<String>,
+    /// Ask for what it takes to change the tenant, too.
+    #[arg(long)]
+    pub write: bool,
+    /// Port of the redirect URI. 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8976)]
+    pub redirect_port: u16,
+    /// How long to wait for the person.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub timeout: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct LogoutArgs {
+    #[command(flatten)]
+    pub connector: ConnectorArgs,
+    /// Which profile.
+    #[arg(long, value_name = "NAME", default_value = crate::oauth::DEFAULT_PROFILE)]
+    pub profile: String,
 }
 
 #[derive(Args, Debug)]

@@ -9,11 +9,12 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use pagerduty_simulator::{Certificate, Listening, Region, Simulator, TOKENS};
+use pagerduty_simulator::{Certificate, Listening, Region, Simulator};
 
 use super::{
-    args::{ConnectArgs, ConnectorArgs, PopulationArgs},
+    args::{ConnectArgs, ConnectorArgs, PopulationArgs, ReachArgs},
     failure::Failure,
+    sign_in::{self, SignIn},
 };
 use crate::{
     Budget, Connector, Credential, Engine, EngineConfig, Grant, Network, Origin, Tenant,
@@ -28,10 +29,13 @@ pub(super) struct Session {
     _simulator: Option<Listening>,
 }
 
+/// The secrets in use by the end of a recording: a sign-in renews its own.
+pub(super) type Credentials = Box<dyn Fn() -> Vec<Credential> + Send>;
+
 struct Recording {
     recorder: Arc<Recorder>,
     scrubber: Scrubber,
-    credential: Option<Credential>,
+    credentials: Credentials,
     file: PathBuf,
 }
 
@@ -47,7 +51,7 @@ impl Session {
             &recording.file,
             &by,
             &recording.scrubber,
-            recording.credential.as_ref(),
+            &(recording.credentials)(),
         )?;
         talk!(
             "recorded {} requests in `{}`",
@@ -114,29 +118,15 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
 /// Opens the tenant that the arguments describe.
 pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Session, Failure> {
     let engine = engine()?;
-    let connector = connector(&engine, &args.connector).await?;
+    let connector = connector(&engine, &args.reach.connector).await?;
     if let Some(file) = &args.replay {
         return replay(&connector, file, args);
     }
-    let mut settings = settings(&args.setting)?;
-    let mut network = Network::default();
-    if let Some(file) = &args.ca_file {
-        network = network.trust_pem(&read(file, "certificates")?)?;
-    }
-    let mut grant = grant(access, &connector, args)?;
-    if let Some(base_url) = &args.base_url {
-        let origin: Origin = base_url.parse().map_err(|error: crate::OriginError| {
-            Failure::usage(format!("--base-url: {error}"), error.hint())
-        })?;
-        if settings.contains_key("base-url") {
-            return Err(Failure::usage(
-                "`--base-url` and `--setting base-url=...` are both given",
-                "`--base-url` alone sets the setting and grants the origin",
-            ));
-        }
-        settings.insert("base-url".to_owned(), origin.to_string());
-        grant = grant.origin(origin);
-    }
+    let Reach {
+        mut network,
+        mut grant,
+        settings,
+    } = reach(access, &connector, &args.reach)?;
     let mut simulator = None;
     if args.simulator {
         let region = settings.get("region").map_or("us", String::as_str);
@@ -150,15 +140,28 @@ pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Ses
         }
         simulator = Some(listening);
     }
-    let credential = credential(args)?;
+    let sign_in = sign_in::find(&connector, args, &network).await?;
+    let credentials = sign_in.secrets();
     let budget = Budget::with_deadline(Duration::from_secs(args.deadline));
     let mut config = TenantConfig::new(grant)
-        .credential(credential.clone())
         .network(network)
         .budget(budget)
         .dry_run(access == Access::DryRun);
-    if let Some(scheme) = &args.auth {
-        config = config.scheme(scheme);
+    match sign_in {
+        SignIn::Token(credential) => {
+            config = config.credential(credential);
+            if let Some(scheme) = &args.auth {
+                config = config.scheme(scheme);
+            }
+        }
+        SignIn::Oauth(session) => {
+            // Of the account that was signed in to. What the command line says
+            // comes after, and counts.
+            for (name, value) in session.settings() {
+                config = config.setting(name, value);
+            }
+            config = config.oauth(session);
+        }
     }
     for (name, value) in &settings {
         config = config.setting(name, value);
@@ -166,7 +169,7 @@ pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Ses
     let recording = args
         .record
         .as_ref()
-        .map(|file| recording(&connector, file, credential, args.simulator))
+        .map(|file| recording(&connector, file, credentials, args.simulator))
         .transpose()?;
     if let Some(recording) = &recording {
         config = config.record(Arc::clone(&recording.recorder));
@@ -175,6 +178,44 @@ pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Ses
         tenant: connector.open(config)?,
         recording,
         _simulator: simulator,
+    })
+}
+
+/// Where a tenant is, and what a connector may reach.
+pub(super) struct Reach {
+    pub(super) network: Network,
+    pub(super) grant: Grant,
+    pub(super) settings: BTreeMap<String, String>,
+}
+
+pub(super) fn reach(
+    access: Access,
+    connector: &Connector,
+    args: &ReachArgs,
+) -> Result<Reach, Failure> {
+    let mut settings = settings(&args.setting)?;
+    let mut network = Network::default();
+    if let Some(file) = &args.ca_file {
+        network = network.trust_pem(&read(file, "certificates")?)?;
+    }
+    let mut grant = grant(access, connector, args)?;
+    if let Some(base_url) = &args.base_url {
+        let origin: Origin = base_url.parse().map_err(|error: crate::OriginError| {
+            Failure::usage(format!("--base-url: {error}"), error.hint())
+        })?;
+        if settings.contains_key("base-url") {
+            return Err(Failure::usage(
+                "`--base-url` and `--setting base-url=...` are both given",
+                "`--base-url` alone sets the setting and grants the origin",
+            ));
+        }
+        settings.insert("base-url".to_owned(), origin.to_string());
+        grant = grant.origin(origin);
+    }
+    Ok(Reach {
+        network,
+        grant,
+        settings,
     })
 }
 
@@ -202,7 +243,7 @@ fn replay(connector: &Connector, file: &Path, args: &ConnectArgs) -> Result<Sess
 /// The bundled connector may go where it says. Another one goes where the
 /// operator says: it could name its author's own server, and the credential
 /// would follow.
-fn grant(access: Access, connector: &Connector, args: &ConnectArgs) -> Result<Grant, Failure> {
+fn grant(access: Access, connector: &Connector, args: &ReachArgs) -> Result<Grant, Failure> {
     let mut grant = match access {
         Access::Read => Grant::read_only(),
         Access::Write | Access::DryRun => Grant::read_write(),
@@ -233,28 +274,7 @@ fn settings(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
         .collect()
 }
 
-fn credential(args: &ConnectArgs) -> Result<Credential, Failure> {
-    if let Some(file) = &args.token_file {
-        let text = read(file, "credential")?;
-        let text = String::from_utf8(text).map_err(|_| {
-            Failure::usage(
-                format!("`{}` is not a text file", file.display()),
-                "put the token, and nothing else, into it",
-            )
-        })?;
-        return Ok(Credential::token(text)?);
-    }
-    match std::env::var("PAGERDUTY_TOKEN") {
-        Ok(token) if !token.trim().is_empty() => Ok(Credential::token(token)?),
-        _ if args.simulator => Ok(Credential::token(TOKENS.owner)?),
-        _ => Err(Failure::usage(
-            "there is no credential",
-            "set `PAGERDUTY_TOKEN`, name a `--token-file`, or try `--simulator`",
-        )),
-    }
-}
-
-fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|error| {
         Failure::usage(
             format!("`{}` can't be read: {error}", file.display()),
@@ -266,7 +286,7 @@ fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 fn recording(
     connector: &Connector,
     file: &Path,
-    credential: Credential,
+    credentials: Credentials,
     simulated: bool,
 ) -> Result<Recording, Failure> {
     // Better said now than after an hour of reading.
@@ -300,7 +320,7 @@ fn recording(
     Ok(Recording {
         recorder: Arc::new(Recorder::new(origin, clock, seed)),
         scrubber,
-        credential: Some(credential),
+        credentials,
         file: file.to_owned(),
     })
 }

@@ -10,6 +10,7 @@ use crate::{
     contract::to_json,
     egress::{TrustError, cassette::CassetteError},
     engine::EngineError,
+    oauth::{OauthError, StoreError},
     text::printable,
 };
 
@@ -122,6 +123,26 @@ impl From<CassetteError> for Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         Self::call(error, None)
+    }
+}
+
+impl From<OauthError> for Failure {
+    fn from(error: OauthError) -> Self {
+        match &error {
+            OauthError::NotGranted(_)
+            | OauthError::Flow { .. }
+            | OauthError::Setting(_)
+            | OauthError::NoProfile { .. }
+            | OauthError::NotOauth(_) => Self::usage(&error, error.hint()),
+            OauthError::Store(error) => error.clone().into(),
+            _ => Self::call(&error, Some(error.hint())),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::usage(&error, error.hint())
     }
 }
 

@@ -8,6 +8,7 @@ macro_rules! talk {
 }
 
 mod args;
+mod callback;
 mod cassette;
 mod changes;
 mod confirm;
@@ -16,10 +17,12 @@ mod demo;
 mod failure;
 mod leavers;
 mod list;
+mod login;
 mod offboard;
 mod output;
 mod plans;
 mod queries;
+mod sign_in;
 mod simulator;
 
 use std::process::ExitCode;
@@ -56,6 +59,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Info(args) => queries::info(&args).await,
         Command::Validate(args) => queries::validate(&args).await,
         Command::Doctor(args) => queries::doctor(&args).await,
+        Command::Login(args) => login::login(&args).await,
+        Command::Logout(args) => login::logout(&args).await,
         Command::Call(args) => queries::call(&args).await,
         Command::OnCall(args) => queries::on_call(&args).await,
         Command::Accounts(args) => list::accounts(&args).await,

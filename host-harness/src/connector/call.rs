@@ -25,7 +25,8 @@ use crate::{
         value_to_json,
     },
     egress::{
-        Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source, TenantEgress,
+        Authentication, Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source,
+        TenantEgress,
         policy::{Declaration, Denial, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
@@ -62,7 +63,12 @@ pub struct CallReport {
 pub(super) async fn describe(engine: &Engine, prepared: &Prepared) -> Result<Descriptor, String> {
     const FUNCTION: &str = "metadata.describe";
     let policy = Policy::new(Declaration::default(), Grant::read_only());
-    let tenant = TenantEgress::new(policy, &Network::default(), None, Redactor::default());
+    let tenant = TenantEgress::new(
+        policy,
+        &Network::default(),
+        Authentication::None,
+        Redactor::default(),
+    );
     let budget = Budget::with_deadline(DESCRIBE_DEADLINE);
     let egress = CallEgress::new(Arc::new(tenant), FUNCTION, Source::Nothing, budget);
     let egress = Arc::new(egress);
@@ -425,9 +431,12 @@ impl Tenant {
         // A connector may take a refused request for something that the plan
         // lacks, and answer with less than there is.
         let outcome = match refusal {
-            Some(refusal @ (Refusal::Denied(_) | Refusal::Withheld(_) | Refusal::Unmatched(_))) => {
-                Err(CallError::Refused(refusal))
-            }
+            Some(
+                refusal @ (Refusal::Denied(_)
+                | Refusal::Withheld(_)
+                | Refusal::Unmatched(_)
+                | Refusal::SignIn(_)),
+            ) => Err(CallError::Refused(refusal)),
             _ => outcome,
         };
         let report = CallReport {

@@ -7,7 +7,7 @@ use crate::{
         InputError, to_json,
         types::{Error, ErrorCode},
     },
-    egress::{Refusal, WithheldChange},
+    egress::{Refusal, SignInError, WithheldChange},
     text::printable,
 };
 
@@ -77,6 +77,11 @@ impl CallError {
             Self::Refused(Refusal::Exhausted(_)) => "budget_exhausted".to_owned(),
             Self::Refused(Refusal::Unmatched(_)) => "not_in_cassette".to_owned(),
             Self::Refused(Refusal::Transport(_)) => "connection_failed".to_owned(),
+            Self::Refused(Refusal::SignIn(error)) => match error {
+                SignInError::Ended { .. } => "unauthorized".to_owned(),
+                SignInError::NotRenewed { .. } => "connection_failed".to_owned(),
+                SignInError::NotStored { .. } => "internal".to_owned(),
+            },
             Self::Unknown { .. } => "unsupported".to_owned(),
             Self::Input(_) => "invalid_input".to_owned(),
             Self::Deadline(_) => "timeout".to_owned(),
@@ -104,6 +109,7 @@ impl CallError {
             Self::Refused(Refusal::Transport(_)) => {
                 Some("check the network, the proxy and the base URL".to_owned())
             }
+            Self::Refused(Refusal::SignIn(error)) => Some(error.hint().to_owned()),
             Self::Unknown { known, .. } => Some(format!("it has {}", known.join(", "))),
             Self::Input(_) => Some(
                 "parameters go by name in one object, as in `--input '{\"page\":{\"size\":10}}'`"
@@ -132,7 +138,10 @@ impl CallError {
         let code = match self {
             Self::Refused(Refusal::Denied(_)) => ErrorCode::PermissionDenied,
             Self::Refused(Refusal::Exhausted(_)) => ErrorCode::BudgetExhausted,
-            Self::Refused(Refusal::Transport(_)) => ErrorCode::ConnectionFailed,
+            Self::Refused(
+                Refusal::Transport(_) | Refusal::SignIn(SignInError::NotRenewed { .. }),
+            ) => ErrorCode::ConnectionFailed,
+            Self::Refused(Refusal::SignIn(SignInError::Ended { .. })) => ErrorCode::Unauthorized,
             Self::Unknown { .. } => ErrorCode::Unsupported,
             Self::Input(_) => ErrorCode::InvalidInput,
             Self::Deadline(_) => ErrorCode::Timeout,

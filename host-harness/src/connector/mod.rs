@@ -8,7 +8,7 @@ mod tenant;
 mod verify;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::Path,
     sync::{Arc, OnceLock},
@@ -34,6 +34,7 @@ use crate::{
         policy::{Declaration, DeclaredCapability, Level},
     },
     engine::{CallState, Engine, Mode},
+    oauth,
 };
 
 /// The connector that this build of the host carries.
@@ -58,6 +59,7 @@ struct Loaded {
     declaration: Declaration,
     origins: Vec<Origin>,
     schemes: Vec<HeaderScheme>,
+    oauth: Vec<oauth::Scheme>,
 }
 
 /// A component, ready to be instantiated on one of the engines.
@@ -150,6 +152,15 @@ impl Connector {
             })
             .collect::<Result<_, _>>()
             .map_err(|error| description(&error))?;
+        let oauth = descriptor
+            .auth_schemes
+            .iter()
+            .filter_map(|scheme| match scheme {
+                metadata::AuthScheme::Header(_) => None,
+                metadata::AuthScheme::Oauth2(scheme) => Some(oauth::Scheme::new(scheme)),
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|error| description(&error))?;
         settings::Schema::parse(&descriptor.settings_schema)
             .map_err(|error| description(&error))?;
         Ok(Self {
@@ -164,6 +175,7 @@ impl Connector {
                 declaration,
                 origins,
                 schemes,
+                oauth,
             }),
         })
     }
@@ -194,8 +206,41 @@ impl Connector {
         &self.loaded.origins
     }
 
+    /// The OAuth schemes it declares.
+    pub fn oauth_schemes(&self) -> &[oauth::Scheme] {
+        &self.loaded.oauth
+    }
+
+    /// The OAuth scheme of that id.
+    pub fn oauth_scheme(&self, id: &str) -> Option<&oauth::Scheme> {
+        self.loaded.oauth.iter().find(|scheme| scheme.id() == id)
+    }
+
+    /// What a sign-in asks for, with these settings and the defaults of the
+    /// others filled in.
+    pub fn oauth_scopes(
+        &self,
+        scheme: &oauth::Scheme,
+        access: oauth::Access,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, oauth::MissingSetting> {
+        scheme.scopes(access, |name| self.setting(settings, name))
+    }
+
+    /// A setting's value, or its default.
+    pub(crate) fn setting(
+        &self,
+        settings: &BTreeMap<String, String>,
+        name: &str,
+    ) -> Option<String> {
+        settings
+            .get(name)
+            .cloned()
+            .or_else(|| settings::default(&self.descriptor().settings_schema, name))
+    }
+
     /// Who made a recording with this connector, for its header.
-    pub fn recorded_by(&self, settings: &std::collections::BTreeMap<String, String>) -> RecordedBy {
+    pub fn recorded_by(&self, settings: &BTreeMap<String, String>) -> RecordedBy {
         RecordedBy {
             connector: RecordedConnector {
                 app_id: self.descriptor().app_id.clone(),

@@ -87,6 +87,13 @@ impl Schema {
     }
 }
 
+/// What a setting is if nobody says.
+pub(super) fn default(schema: &str, name: &str) -> Option<String> {
+    let schema: Value = serde_json::from_str(schema).ok()?;
+    let default = schema.get("properties")?.get(name)?.get("default")?;
+    default.as_str().map(str::to_owned)
+}
+
 /// `from-email` as `FROM_EMAIL`.
 fn variable(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")

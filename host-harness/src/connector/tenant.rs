@@ -12,19 +12,21 @@ use super::{
 };
 use crate::{
     egress::{
-        Budget, Credential, CredentialError, Network, Presented, RateLimitState, Redactor, Source,
-        TenantEgress,
+        Authentication, Budget, Credential, CredentialError, HeaderScheme, Network, Presented,
+        RateLimitState, Redactor, Source, TenantEgress,
         cassette::{Cassette, CassetteError, Player, Recorder},
         policy::{Grant, Policy},
     },
     engine::Mode,
+    oauth::Session,
+    text::printable,
 };
 
 /// What it takes to open a tenant.
 #[derive(Clone, Debug)]
 pub struct TenantConfig {
     grant: Grant,
-    credential: Option<Credential>,
+    sign_in: SignIn,
     scheme: Option<String>,
     settings: BTreeMap<String, String>,
     network: Network,
@@ -32,6 +34,14 @@ pub struct TenantConfig {
     source: Source,
     dry_run: bool,
     observer: Observer,
+}
+
+/// What requests are authenticated with.
+#[derive(Clone, Debug)]
+enum SignIn {
+    Nothing,
+    Credential(Credential),
+    Oauth(Session),
 }
 
 /// Somebody who wants to know about each call.
@@ -59,7 +69,7 @@ impl TenantConfig {
     pub fn new(grant: Grant) -> Self {
         Self {
             grant,
-            credential: None,
+            sign_in: SignIn::Nothing,
             scheme: None,
             settings: BTreeMap::new(),
             network: Network::default(),
@@ -74,12 +84,20 @@ impl TenantConfig {
     /// sees it.
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {
-        self.credential = Some(credential);
+        self.sign_in = SignIn::Credential(credential);
+        self
+    }
+
+    /// A sign-in by OAuth, in place of a secret that stays. The connector must
+    /// declare its scheme.
+    #[must_use]
+    pub fn oauth(mut self, session: Session) -> Self {
+        self.sign_in = SignIn::Oauth(session);
         self
     }
 
     /// Which of the connector's header schemes presents the credential, by its
-    /// id. The first one if not said.
+    /// id. The first one if not said. Says nothing about a sign-in by OAuth.
     #[must_use]
     pub fn scheme(mut self, id: impl Into<String>) -> Self {
         self.scheme = Some(id.into());
@@ -157,6 +175,15 @@ pub enum OpenError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The sign-in is for another application, or the connector has other
+    /// ideas of where its tokens come from.
+    #[error("the sign-in of profile `{profile}` is not for this connector: {why}")]
+    SignIn {
+        /// Which profile.
+        profile: String,
+        /// What does not fit.
+        why: String,
+    },
     /// The cassette's clock or seed is broken.
     #[error("the cassette's {0} is not valid")]
     Cassette(&'static str),
@@ -174,6 +201,7 @@ impl OpenError {
                 "put the token, and nothing else, into `PAGERDUTY_TOKEN` or the file"
             }
             Self::Scheme { .. } => "`harness info` lists the schemes",
+            Self::SignIn { .. } => "sign in again with `harness login`",
             Self::Cassette(_) => "`harness cassette lint` says more",
             Self::Load(error) => error.hint(),
         }
@@ -210,24 +238,8 @@ impl Tenant {
             "CALL_DEADLINE_MS".to_owned(),
             config.budget.deadline.as_millis().to_string(),
         ));
-        let presented = match &config.credential {
-            Some(credential) => {
-                let schemes = connector.schemes();
-                let scheme = match &config.scheme {
-                    Some(id) => schemes.iter().find(|scheme| scheme.id == *id),
-                    None => schemes.first(),
-                };
-                let scheme = scheme.ok_or_else(|| OpenError::Scheme {
-                    id: config.scheme.clone().unwrap_or_default(),
-                    known: schemes
-                        .iter()
-                        .map(|scheme| format!("`{}`", scheme.id))
-                        .collect(),
-                })?;
-                Some(Presented::new(credential, scheme)?)
-            }
-            None => None,
-        };
+        let (authentication, redactor) =
+            authentication(&connector, &config.sign_in, config.scheme.as_deref())?;
         let (mode, recorded) = match &config.source {
             Source::Replayed(player) => {
                 let recording = &player.cassette().harness;
@@ -244,13 +256,8 @@ impl Tenant {
             Source::Network | Source::Nothing => (Mode::Live, None),
         };
         let policy = Policy::new(connector.declaration().clone(), config.grant);
-        let egress = TenantEgress::new(
-            policy,
-            &config.network,
-            presented,
-            Redactor::new(config.credential.as_ref()),
-        )
-        .dry_run(config.dry_run);
+        let egress = TenantEgress::new(policy, &config.network, authentication, redactor)
+            .dry_run(config.dry_run);
         Ok(Self {
             open: Arc::new(Open {
                 connector,
@@ -289,6 +296,75 @@ impl Tenant {
             _ => Vec::new(),
         }
     }
+}
+
+/// How requests are authenticated, and what must be kept out of answers and
+/// logs.
+fn authentication(
+    connector: &Connector,
+    sign_in: &SignIn,
+    scheme: Option<&str>,
+) -> Result<(Authentication, Redactor), OpenError> {
+    match sign_in {
+        SignIn::Nothing => Ok((Authentication::None, Redactor::default())),
+        SignIn::Credential(credential) => {
+            let schemes = connector.schemes();
+            let found = match scheme {
+                Some(id) => schemes.iter().find(|scheme| scheme.id == *id),
+                None => schemes.first(),
+            };
+            let found = found.ok_or_else(|| OpenError::Scheme {
+                id: scheme.unwrap_or_default().to_owned(),
+                known: schemes
+                    .iter()
+                    .map(|scheme| format!("`{}`", scheme.id))
+                    .collect(),
+            })?;
+            Ok((
+                Authentication::Fixed(Presented::new(credential, found)?),
+                Redactor::new([credential]),
+            ))
+        }
+        SignIn::Oauth(session) => {
+            suits(connector, session)?;
+            let authentication = Authentication::Renewed {
+                source: Arc::new(session.clone()),
+                // RFC 6750, as the contract says.
+                scheme: HeaderScheme::new(&session.scheme(), "authorization", "Bearer {secret}")?,
+            };
+            Ok((authentication, session.redactor()))
+        }
+    }
+}
+
+/// A connector may name any application and any endpoint: a sign-in is used
+/// only where both are what they were when somebody signed in.
+fn suits(connector: &Connector, session: &Session) -> Result<(), OpenError> {
+    let refused = |why: String| {
+        Err(OpenError::SignIn {
+            profile: session.key().profile().to_owned(),
+            why: printable(&why).into_owned(),
+        })
+    };
+    let app = &connector.descriptor().app_id;
+    if session.key().app() != app {
+        return refused(format!(
+            "it is for `{}`, and the connector for `{app}`",
+            session.key().app()
+        ));
+    }
+    let id = session.scheme();
+    let Some(scheme) = connector.oauth_scheme(&id) else {
+        return refused(format!("the connector has no sign-in `{id}`"));
+    };
+    let (endpoint, moved) = session.endpoint();
+    if !moved && endpoint != *scheme.token_url() {
+        return refused(format!(
+            "its tokens come from `{endpoint}`, and the connector names `{}`",
+            scheme.token_url()
+        ));
+    }
+    Ok(())
 }
 
 fn seed(text: &str) -> Option<[u8; 32]> {

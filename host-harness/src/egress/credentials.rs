@@ -1,7 +1,10 @@
 //! The credential: held here, added to a request at the last step, looked for
 //! in whatever comes back.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use http::{HeaderName, HeaderValue, header};
@@ -57,8 +60,13 @@ impl Credential {
         })
     }
 
+    /// The secret itself, for the one place that sends or stores it.
+    pub(crate) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
     /// The forms in which the secret could turn up in a text.
-    pub(crate) fn forms(&self) -> Vec<String> {
+    fn forms(&self) -> Vec<String> {
         secret_forms::forms(self.secret.expose_secret())
     }
 }
@@ -112,6 +120,8 @@ impl HeaderScheme {
 pub(crate) struct Presented {
     header: HeaderName,
     value: HeaderValue,
+    /// Which of a source's credentials it is. Zero for one that stays.
+    issue: u64,
 }
 
 impl Presented {
@@ -131,7 +141,17 @@ impl Presented {
         Ok(Self {
             header: scheme.header.clone(),
             value,
+            issue: 0,
         })
+    }
+
+    /// The same as one of several that a source issues.
+    pub(super) fn of_issue(self, issue: u64) -> Self {
+        Self { issue, ..self }
+    }
+
+    pub(super) fn issue(&self) -> u64 {
+        self.issue
     }
 
     /// The last thing that happens to a request.
@@ -140,39 +160,58 @@ impl Presented {
     }
 }
 
-/// Takes known secrets out of text and bytes.
+/// Takes known secrets out of text and bytes. Clones share what they know, so
+/// that a call which is under way also knows a token that was renewed meanwhile.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    /// `None` where there is no secret.
-    searcher: Option<AhoCorasick>,
+    /// `None` while there is no secret.
+    known: Arc<RwLock<Option<AhoCorasick>>>,
 }
 
 /// What stands where a secret was.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Redactor {
-    pub(crate) fn new(credential: Option<&Credential>) -> Self {
-        let searcher = credential.map(|credential| {
+    pub(crate) fn new<'a>(credentials: impl IntoIterator<Item = &'a Credential>) -> Self {
+        let redactor = Self::default();
+        redactor.know(credentials);
+        redactor
+    }
+
+    /// From now on these secrets, and no others.
+    pub(crate) fn know<'a>(&self, credentials: impl IntoIterator<Item = &'a Credential>) {
+        let forms: Vec<String> = credentials
+            .into_iter()
+            .flat_map(Credential::forms)
+            .collect();
+        let searcher = (!forms.is_empty()).then(|| {
             AhoCorasick::builder()
                 // So that no part of a longer form is left behind.
                 .match_kind(MatchKind::LeftmostLongest)
-                .build(credential.forms())
-                .expect("a secret is far below the searcher's limits")
+                .build(&forms)
+                .expect("a few secrets are far below the searcher's limits")
         });
-        Self { searcher }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = searcher;
+    }
+
+    /// Cheap: a searcher is a pointer.
+    fn searcher(&self) -> Option<AhoCorasick> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether a secret is in there.
     pub(crate) fn finds(&self, bytes: &[u8]) -> bool {
-        self.searcher
-            .as_ref()
+        self.searcher()
             .is_some_and(|searcher| searcher.is_match(bytes))
     }
 
     /// The text without secrets; the same text if there were none.
     pub(crate) fn text(&self, text: &str) -> String {
         let mut clean = String::with_capacity(text.len());
-        match &self.searcher {
+        match self.searcher() {
             Some(searcher) => searcher.replace_all_with(text, &mut clean, |_, _, clean| {
                 clean.push_str(REDACTED);
                 true
@@ -184,7 +223,7 @@ impl Redactor {
 
     /// The bytes without secrets, or `None` if there were none.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let searcher = self.searcher.as_ref()?;
+        let searcher = self.searcher()?;
         if !searcher.is_match(bytes) {
             return None;
         }

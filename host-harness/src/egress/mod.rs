@@ -3,7 +3,8 @@
 //! 1. [`policy`]: declared by the connector and granted by the operator;
 //! 2. [`budget`](Budget): deadline, requests, bytes, the vendor's rate limit;
 //! 3. [`cassette`]: a replay answers here, a recording looks on;
-//! 4. credentials: added to the request, which nobody but the network sees after;
+//! 4. credentials: added to the request, which nobody but the network sees
+//!    after; renewed where they expire, and once when the vendor answers 401;
 //! 5. pool: a checked connection.
 //!
 //! A recording therefore can't hold a credential, and a replay is under the
@@ -13,6 +14,7 @@
 mod address;
 mod budget;
 pub mod cassette;
+mod credential_source;
 mod credentials;
 mod origin;
 pub mod policy;
@@ -37,9 +39,12 @@ use wasmtime_wasi_http::{
 };
 
 pub use budget::{Budget, Exhausted, RateLimitState};
+pub use credential_source::SignInError;
+pub(crate) use credential_source::{Authentication, CredentialSource, Issued};
 pub use credentials::{Credential, CredentialError, HeaderScheme};
 pub(crate) use credentials::{Presented, REDACTED, Redactor};
 pub use origin::{Origin, OriginError, Scheme};
+pub(crate) use pool::Pool;
 pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
 
 use budget::{RateLimits, Spending};
@@ -64,7 +69,7 @@ const MAX_REFUSED: usize = 100;
 #[derive(Debug)]
 pub(crate) struct TenantEgress {
     pub(crate) policy: Policy,
-    pub(crate) presented: Option<Presented>,
+    authentication: Authentication,
     pub(crate) redactor: Redactor,
     /// Reads go out, changes do not.
     dry_run: bool,
@@ -76,13 +81,13 @@ impl TenantEgress {
     pub(crate) fn new(
         policy: Policy,
         network: &Network,
-        presented: Option<Presented>,
+        authentication: Authentication,
         redactor: Redactor,
     ) -> Self {
         Self {
             pool: Pool::new(network, policy.grant()),
             policy,
-            presented,
+            authentication,
             redactor,
             dry_run: false,
             rate_limits: RateLimits::default(),
@@ -175,6 +180,9 @@ pub enum Refusal {
     /// The network has none.
     #[error(transparent)]
     Transport(TransportError),
+    /// There is no credential to send it with.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
 }
 
 /// The pool looks at addresses on behalf of policy.
@@ -195,13 +203,15 @@ impl Refusal {
             Self::Exhausted(_) => "budget-exhausted",
             Self::Unmatched(_) => "not-in-cassette",
             Self::Transport(error) => error.code(),
+            Self::SignIn(_) => "no-credential",
         }
     }
 
     fn to_wasi(&self) -> WasiHttpError {
         match self {
             Self::Denied(Denial::Address { .. }) => WasiHttpError::DestinationIpProhibited,
-            Self::Denied(_) | Self::Withheld(_) | Self::Unmatched(_) => {
+            // Asking again would not help, and that is what a guest takes it for.
+            Self::Denied(_) | Self::Withheld(_) | Self::Unmatched(_) | Self::SignIn(_) => {
                 WasiHttpError::HttpRequestDenied
             }
             Self::Exhausted(Exhausted::RequestBody(limit)) => {
@@ -385,7 +395,7 @@ impl CallEgress {
         // Whoever answers must have read the request first: a guest that is
         // still sending would see its stream closed instead of the answer.
         let limit = self.spending.budget().request_body;
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let left = self.spending.remaining()?;
         let body = tokio::time::timeout(left, Limited::new(body, limit).collect())
             .await
@@ -442,16 +452,7 @@ impl CallEgress {
         let outcome = async {
             let left = self.spending.remaining()?;
             self.tenant.rate_limits.wait(&rule, left).await?;
-            // 4 credentials
-            if let Some(presented) = &self.tenant.presented {
-                presented.apply(&mut parts.headers);
-            }
-            // 5 pool
-            let request = Request::from_parts(parts, Full::new(body));
-            let (parts, body) = self.exchange(request, options).await?;
-            self.tenant
-                .rate_limits
-                .observe(&rule, parts.status, &parts.headers);
+            let (parts, body) = self.authenticated(&rule, parts, body, options).await?;
             Ok::<_, Refusal>(self.clean(parts, body))
         }
         .await;
@@ -491,6 +492,58 @@ impl CallEgress {
             Ok(Played::Failure(code)) => Err(replayed_failure(&code).into()),
             Err(mismatch) => Err(Refusal::Unmatched(Box::new(mismatch))),
         }
+    }
+
+    /// The last two stages: 4 credentials, 5 pool. Both once again where the
+    /// vendor refuses a credential that can be renewed.
+    async fn authenticated(
+        &self,
+        rule: &str,
+        parts: http::request::Parts,
+        body: Bytes,
+        options: RequestOptions,
+    ) -> Result<(http::response::Parts, Bytes), Refusal> {
+        let authentication = &self.tenant.authentication;
+        let mut presented = self.in_time(authentication.present()).await?;
+        let mut repeated = false;
+        loop {
+            let mut request = Request::from_parts(parts.clone(), Full::new(body.clone()));
+            if let Some(presented) = &presented {
+                presented.apply(request.headers_mut());
+            }
+            let answer = self.exchange(request, options).await?;
+            self.tenant
+                .rate_limits
+                .observe(rule, answer.0.status, &answer.0.headers);
+            let Some(sent) = &presented else {
+                return Ok(answer);
+            };
+            if answer.0.status != http::StatusCode::UNAUTHORIZED {
+                authentication.accepted(sent);
+                return Ok(answer);
+            }
+            if repeated {
+                return Ok(answer);
+            }
+            match self.in_time(authentication.after_refusal(sent)).await? {
+                Some(next) => presented = Some(next),
+                None => return Ok(answer),
+            }
+            repeated = true;
+        }
+    }
+
+    /// Waits for a credential no longer than the call may take. A renewal that
+    /// is under way goes on without us.
+    async fn in_time<T>(
+        &self,
+        credential: impl Future<Output = Result<T, SignInError>>,
+    ) -> Result<T, Refusal> {
+        let left = self.spending.remaining()?;
+        let credential = tokio::time::timeout(left, credential)
+            .await
+            .map_err(|_| Exhausted::Deadline(self.spending.budget().deadline))?;
+        Ok(credential?)
     }
 
     /// Sends and receives within the time-outs and the caps.

@@ -37,6 +37,10 @@ pub struct Config {
     /// and so long after a deletion with `offboarding` the incidents still hang
     /// on the deleted user.
     pub reassignment_delay: Duration,
+    /// Whether the person in front of the browser allows access.
+    pub consent: bool,
+    /// How long OAuth access tokens live; `None` is as PagerDuty documents.
+    pub access_token_life: Option<Duration>,
 }
 
 impl Default for Config {
@@ -55,6 +59,8 @@ impl Default for Config {
             refusals: Refusals::Usual,
             full_seats: None,
             reassignment_delay: Duration::ZERO,
+            consent: true,
+            access_token_life: None,
         }
     }
 }

@@ -54,6 +54,9 @@ pub(crate) struct Grants {
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
+    /// Refresh tokens that have been used, with the sign-in they belong to.
+    used: HashMap<String, u64>,
+    sign_ins: u64,
 }
 
 struct Code {
@@ -68,11 +71,13 @@ struct Code {
 pub(crate) struct Access {
     pub(crate) scopes: Vec<String>,
     pub(crate) acts_as_user: bool,
+    sign_in: u64,
     until: Timestamp,
 }
 
 struct Refresh {
     scopes: Vec<String>,
+    sign_in: u64,
     until: Timestamp,
 }
 
@@ -84,7 +89,30 @@ impl Grants {
             codes: HashMap::new(),
             access: HashMap::new(),
             refresh: HashMap::new(),
+            used: HashMap::new(),
+            sign_ins: 0,
         }
+    }
+
+    /// A refresh token works once: the reply has the next one. Who uses it
+    /// again may have stolen it, so that the whole sign-in ends, as RFC 9700,
+    /// 4.14.2 has it. PagerDuty does not say what it does; this is the strict
+    /// way.
+    fn use_up(&mut self, token: &str) -> Option<Refresh> {
+        if let Some(sign_in) = self.used.get(token) {
+            self.refresh
+                .retain(|_, refresh| refresh.sign_in != *sign_in);
+            self.access.retain(|_, access| access.sign_in != *sign_in);
+            return None;
+        }
+        let refresh = self.refresh.remove(token)?;
+        self.used.insert(token.to_owned(), refresh.sign_in);
+        Some(refresh)
+    }
+
+    fn new_sign_in(&mut self) -> u64 {
+        self.sign_ins += 1;
+        self.sign_ins
     }
 
     pub(crate) fn access(&self, token: &str, now: Timestamp) -> Option<&Access> {
@@ -104,15 +132,18 @@ pub(crate) fn answer(
     now: Timestamp,
 ) -> Option<Answer> {
     match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/oauth/authorize") => Some(authorize(request, grants, now)),
+        ("GET", "/oauth/authorize") => {
+            Some(authorize(request, grants, account.config.consent, now))
+        }
         ("POST", "/oauth/token") => Some(token(request, grants, account, now)),
         ("GET", "/global/oauth/anonymous/jwks") => Some(Ok(Reply::ok(json!({"keys": []})))),
         _ => None,
     }
 }
 
-/// The user always agrees; the browser goes back with a code.
-fn authorize(request: &Incoming, grants: &mut Grants, now: Timestamp) -> Answer {
+/// The user agrees, or not, at once; the browser goes back with a code or with
+/// an error.
+fn authorize(request: &Incoming, grants: &mut Grants, consent: bool, now: Timestamp) -> Answer {
     let param = |name: &str| {
         request
             .query
@@ -131,6 +162,10 @@ fn authorize(request: &Incoming, grants: &mut Grants, now: Timestamp) -> Answer 
         outcome.push(("error", "unsupported_response_type".to_owned()));
     } else if param("code_challenge").is_some() && param("code_challenge_method") != Some("S256") {
         outcome.push(("error", "invalid_request".to_owned()));
+    } else if !consent {
+        outcome.push(("error", "access_denied".to_owned()));
+        let description = "The resource owner denied the request".to_owned();
+        outcome.push(("error_description", description));
     } else {
         let code = grants.ids.secret(32);
         outcome.push(("code", code.clone()));
@@ -212,15 +247,16 @@ fn token(request: &Incoming, grants: &mut Grants, account: &Account, now: Timest
                 // Without a secret, PKCE is all there is.
                 .filter(|code| confidential || code.challenge.is_some())
                 .ok_or_else(|| refuse(400, "invalid_grant", "The code is invalid or expired"))?;
-            Ok(user_token(grants, account, code.scopes, now))
+            let sign_in = grants.new_sign_in();
+            Ok(user_token(grants, account, code.scopes, sign_in, now))
         }
         Some("refresh_token") => {
-            // Each refresh token works once: the reply has the next one.
-            let refresh = field("refresh_token").and_then(|token| grants.refresh.remove(token));
+            let refresh = field("refresh_token").and_then(|token| grants.use_up(token));
             let refresh = refresh.filter(|refresh| refresh.until > now);
             let refresh = refresh
                 .ok_or_else(|| refuse(400, "invalid_grant", "The refresh token is invalid"))?;
-            Ok(user_token(grants, account, refresh.scopes, now))
+            let sign_in = refresh.sign_in;
+            Ok(user_token(grants, account, refresh.scopes, sign_in, now))
         }
         Some("client_credentials") if confidential => {
             app_token(grants, account, field("scope").unwrap_or_default(), now)
@@ -252,27 +288,38 @@ fn user_token(
     grants: &mut Grants,
     account: &Account,
     scopes: Vec<String>,
+    sign_in: u64,
     now: Timestamp,
 ) -> Reply {
     let (access, refresh) = (grants.token('0'), grants.token('1'));
-    let until = shift(now, USER_TOKEN_SECONDS);
+    let life = access_life(account, USER_TOKEN_SECONDS);
+    let until = shift(now, life);
     let held = Access {
         scopes: scopes.clone(),
         acts_as_user: true,
+        sign_in,
         until,
     };
     grants.access.insert(access.clone(), held);
     let scope = scopes.join(" ");
     let kept = Refresh {
         scopes,
+        sign_in,
         until: shift(now, REFRESH_SECONDS),
     };
     grants.refresh.insert(refresh.clone(), kept);
     Reply::ok(json!({
         "client_info": "prefix_legacy_app", "id_token": id_token(account, now),
         "token_type": "bearer", "access_token": access, "refresh_token": refresh, "scope": scope,
-        "expires_in": USER_TOKEN_SECONDS,
+        "expires_in": life,
     }))
+}
+
+fn access_life(account: &Account, documented: i64) -> i64 {
+    let life = account.config.access_token_life;
+    life.map_or(documented, |life| {
+        i64::try_from(life.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 /// A token of the app itself: no user and no refresh token.
@@ -295,16 +342,19 @@ fn app_token(grants: &mut Grants, account: &Account, scope: &str, now: Timestamp
         )
         .collect();
     let access = grants.token('0');
+    let life = access_life(account, APP_TOKEN_SECONDS);
     let reply = json!({
         "access_token": access, "scope": scopes.join(" "), "token_type": "bearer",
-        "expires_in": APP_TOKEN_SECONDS,
+        "expires_in": life,
     });
-    let until = shift(now, APP_TOKEN_SECONDS);
+    let until = shift(now, life);
+    let sign_in = grants.new_sign_in();
     grants.access.insert(
         access,
         Access {
             scopes,
             acts_as_user: false,
+            sign_in,
             until,
         },
     );

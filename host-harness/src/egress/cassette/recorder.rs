@@ -186,16 +186,16 @@ impl Recorder {
         cassette
     }
 
-    /// Writes the cassette, unless the credential is in it in any form.
-    pub fn save(
+    /// Writes the cassette, unless one of the credentials is in it in any form.
+    pub fn save<'a>(
         &self,
         path: &Path,
         by: &RecordedBy,
         scrubber: &Scrubber,
-        credential: Option<&Credential>,
+        credentials: impl IntoIterator<Item = &'a Credential>,
     ) -> Result<Cassette, CassetteError> {
         let cassette = self.cassette(by, scrubber);
-        if Redactor::new(credential).finds(cassette.to_text().as_bytes()) {
+        if Redactor::new(credentials).finds(cassette.to_text().as_bytes()) {
             return Err(CassetteError::Secret("found by the scan before writing"));
         }
         cassette.write(path)?;

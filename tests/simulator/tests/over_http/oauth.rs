@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::Request;
-use pagerduty_simulator::OAUTH_CLIENT;
+use pagerduty_simulator::{Config, OAUTH_CLIENT};
 use url::form_urlencoded::Serializer;
 
 use crate::client::{Api, Reply, config};
@@ -118,4 +118,60 @@ async fn an_app_token_has_scopes_but_no_user() {
     assert_eq!(api.get("/schedules").await.status, 403);
     api.simulator.advance(Duration::from_secs(86_400));
     assert_eq!(api.get("/users").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_used_again_ends_the_whole_sign_in() {
+    let mut api = Api::new(config()).await;
+    let first = code(&api, "read").await;
+    let issued = exchange(&api, &first, VERIFIER).await.json;
+    let refresh = |issued: &serde_json::Value| issued["refresh_token"].as_str().unwrap().to_owned();
+    let renew = async |api: &Api, refresh_token: &str| {
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        token(api, &fields).await
+    };
+    let renewed = renew(&api, &refresh(&issued)).await.json;
+    let access = renewed["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(api.using(&access).get("/users/me").await.status, 200);
+    assert_eq!(renew(&api, &refresh(&issued)).await.status, 400);
+    assert_eq!(renew(&api, &refresh(&renewed)).await.status, 400);
+    assert_eq!(api.get("/users/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_person_who_denies_access_is_sent_back_with_an_error() {
+    let denying = Config {
+        consent: false,
+        ..config()
+    };
+    let api = Api::new(denying).await;
+    let query = format!(
+        "client_id={}&redirect_uri={REDIRECT}&response_type=code&scope=read&state=xyz",
+        OAUTH_CLIENT.id
+    );
+    let reply = api.get(&format!("/oauth/authorize?{query}")).await;
+    assert_eq!(reply.status, 302);
+    let location = reply.headers["location"].to_str().unwrap();
+    assert!(location.contains("error=access_denied"), "{location}");
+    assert!(location.contains("state=xyz"), "{location}");
+    assert!(!location.contains("code="), "{location}");
+}
+
+#[tokio::test]
+async fn access_tokens_live_as_long_as_they_are_told_to() {
+    let brief = Config {
+        access_token_life: Some(Duration::from_secs(90)),
+        ..config()
+    };
+    let mut api = Api::new(brief).await;
+    let first = code(&api, "read").await;
+    let issued = exchange(&api, &first, VERIFIER).await.json;
+    assert_eq!(issued["expires_in"], 90);
+    let access = issued["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(api.using(&access).get("/users/me").await.status, 200);
+    api.simulator.advance(Duration::from_secs(90));
+    assert_eq!(api.get("/users/me").await.status, 401);
 }
