@@ -14,6 +14,7 @@ mod fixtures;
 mod hostile;
 mod large_tenants;
 mod leaks;
+mod leaving;
 mod loading;
 mod login;
 mod oauth;
