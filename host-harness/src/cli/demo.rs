@@ -13,12 +13,18 @@ use super::{
     failure::Failure,
     list::{self, name},
     output::{self, count},
-    queries,
+    plans, queries,
 };
 use crate::{
-    CallReport, Connector, Credential, Grant, Network, Tenant, TenantConfig, TraceOutcome,
-    contract::types::PageRequest,
+    CallError, CallReport, Connector, Credential, Grant, Network, Tenant, TenantConfig,
+    TraceOutcome,
+    contract::{
+        on_call::Shift,
+        types::{Account, AccountStatus, ErrorCode, PageRequest},
+    },
     egress::cassette::{RecordedFrom, Recorder, Scrubber},
+    offboarding::{Journal, PlanDocument, PlanKind},
+    text::printable,
 };
 
 /// Looks like a token; the simulator knows it as the account owner's.
@@ -59,6 +65,13 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         grant = grant.origin(origin.clone());
     }
     let config = TenantConfig::new(grant.clone())
+        .credential(Credential::token(TOKEN)?)
+        .network(network.clone());
+    let mut grant_writes = Grant::read_write();
+    for origin in connector.origins() {
+        grant_writes = grant_writes.origin(origin.clone());
+    }
+    let writing = TenantConfig::new(grant_writes)
         .credential(Credential::token(TOKEN)?)
         .network(network);
     let seen = Arc::clone(&reports);
@@ -196,11 +209,88 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     )?;
     record_and_replay(&connector, config, grant).await?;
 
+    chapter(
+        10,
+        "Somebody leaves: who takes over?",
+        "harness offboard LEAVER --to HEIR",
+    )?;
+    offboard(&connector, writing, &accounts.items, &shifts).await?;
+
     listening.stop().await;
     output::line(&format!(
         "\nDone in {:.1} s. Next: `harness --help`, or your own account with `PAGERDUTY_TOKEN`.",
         started.elapsed().as_secs_f32()
     ))
+}
+
+/// The whole way out of somebody who is on call.
+async fn offboard(
+    connector: &Connector,
+    config: TenantConfig,
+    accounts: &[Account],
+    shifts: &[Shift],
+) -> Result<(), Failure> {
+    let named = |id: &str| accounts.iter().find(|account| account.id == id);
+    let works = |account: &&Account| account.status == AccountStatus::Active;
+    let tenant = connector.open(config)?;
+    // The last in the list is nobody whose token is in use.
+    let leaver = shifts
+        .iter()
+        .filter(|shift| shift.schedule.is_some())
+        .filter_map(|shift| named(&shift.account))
+        .next_back();
+    let Some(leaver) = leaver else {
+        return output::line("nobody is on call by a schedule in so small an account");
+    };
+    let mut plan = None;
+    // Stakeholders can't be on call; the plan says so.
+    for heir in accounts
+        .iter()
+        .filter(works)
+        .filter(|account| account.id != leaver.id)
+    {
+        let kind = PlanKind::Transfer {
+            to: heir.id.clone(),
+        };
+        match PlanDocument::make(&tenant, &leaver.id, kind).await {
+            Ok(made) => {
+                plan = Some((heir, made));
+                break;
+            }
+            Err(CallError::Connector { error, .. }) if error.code == ErrorCode::Conflict => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let Some((heir, transfer)) = plan else {
+        return output::line("nobody else can be on call in so small an account");
+    };
+    output::line(&format!(
+        "{} leaves, {} takes over:",
+        printable(&leaver.display_name),
+        printable(&heir.display_name)
+    ))?;
+    plans::show(&transfer)?;
+    let folder = tempfile::tempdir()?;
+    let mut journal = Journal::open(&folder.path().join("transfer"), &transfer)?;
+    let handed_over = plans::run_quietly(&tenant, &transfer, &mut journal).await?;
+    let removal = PlanDocument::make(&tenant, &leaver.id, PlanKind::Removal).await?;
+    output::line("Then the account goes:")?;
+    plans::show(&removal)?;
+    let mut journal = Journal::open(&folder.path().join("removal"), &removal)?;
+    let removed = plans::run_quietly(&tenant, &removal, &mut journal).await?;
+    let gone = matches!(
+        tenant.get_account(&leaver.id).await,
+        Err(CallError::Connector { error, .. }) if error.code == ErrorCode::NotFound
+    );
+    output::fields(&[
+        ("changes", count(handed_over.changed + removed.changed)),
+        ("account gone", if gone { "yes" } else { "NO" }.to_owned()),
+    ])?;
+    if gone {
+        Ok(())
+    } else {
+        Err(Failure::call("the account should be gone", None))
+    }
 }
 
 async fn record_and_replay(

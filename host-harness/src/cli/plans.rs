@@ -277,6 +277,16 @@ pub(super) async fn run(
     }
 }
 
+/// Applies without a word.
+pub(super) async fn run_quietly(
+    tenant: &Tenant,
+    plan: &PlanDocument,
+    journal: &mut Journal,
+) -> Result<Applied, Failure> {
+    let patience = Patience::default();
+    Ok(offboarding::apply(tenant, plan, journal, patience, &mut |_| {}).await?)
+}
+
 fn report(applied: Applied, journal: &Journal, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return output::json(&json!({
