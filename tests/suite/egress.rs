@@ -233,6 +233,10 @@ fn a_name_that_resolves_to_this_machine_or_to_metadata_services_is_not_reached()
             .await
             .expect_err("all addresses are inside");
         assert!(error.to_string().contains("not granted"), "{error}");
+        let CallError::Refused(Refusal::Denied(denial)) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(denial.rule(), "public-address");
     });
 }
 
