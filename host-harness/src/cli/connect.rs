@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use etcetera::BaseStrategy;
 use pagerduty_simulator::{Certificate, Listening, Region, Simulator};
 
@@ -329,20 +330,18 @@ fn recording(
 pub(super) async fn start_simulator(
     population: &PopulationArgs,
     region: &str,
-) -> Result<(Listening, Certificate), Failure> {
+) -> anyhow::Result<(Listening, Certificate)> {
+    const FAILED: &str = "the simulator can't start";
     let mut config = super::simulator::config(population);
     config.region = if region == "eu" {
         Region::Eu
     } else {
         Region::Us
     };
-    let problem = |error: &dyn std::fmt::Display| {
-        Failure::call(format!("the simulator can't start: {error}"), None)
-    };
-    let certificate = Certificate::generate().map_err(|error| problem(&error))?;
+    let certificate = Certificate::generate().context(FAILED)?;
     let listening = Simulator::new(config)
         .listen_tls(([127, 0, 0, 1], 0).into(), &certificate)
         .await
-        .map_err(|error| problem(&error))?;
+        .context(FAILED)?;
     Ok((listening, certificate))
 }

@@ -99,6 +99,13 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// What nobody can do anything about but look at it: the chain of causes.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::call(format!("{error:#}"), None)
+    }
+}
+
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         match &error {

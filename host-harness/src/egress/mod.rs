@@ -50,7 +50,6 @@ pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
 use budget::{RateLimits, Spending};
 use cassette::{Mismatch, Played, Player, Recorder};
 use policy::{Denial, Level, Policy, RequestLine};
-use pool::Pool;
 
 use crate::text::printable;
 
