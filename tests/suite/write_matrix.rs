@@ -200,15 +200,15 @@ fn duties() -> Vec<Row> {
 
 #[test]
 fn every_write_of_accounts_and_what_they_hold_comes_to_what_the_table_says() {
-    check(accounts_and_what_they_hold());
+    check(&accounts_and_what_they_hold());
 }
 
 #[test]
 fn every_write_of_duties_comes_to_what_the_table_says() {
-    check(duties());
+    check(&duties());
 }
 
-fn check(table: Vec<Row>) {
+fn check(table: &[Row]) {
     run(async {
         let cells: Vec<&Cell> = table.iter().flat_map(|(_, row)| row).collect();
         let mut applicable = 0;
