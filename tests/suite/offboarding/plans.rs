@@ -394,15 +394,20 @@ fn a_plan_without_sign_ins_says_so_and_leaves_the_step_out() {
 }
 
 #[test]
-fn a_removal_is_planned_without_teams_where_the_plan_has_none() {
+fn teams_that_the_plan_has_no_longer_are_left_to_the_deletion() {
     run(async {
         let mut opening = Opening::users(100);
         opening.config.plan.teams = false;
         let bench = opening.writing().open().await;
-        let user = user_of_role(&bench.simulator, "limited_user").await;
-        let plan = bench.tenant.plan_removal(&user).await.expect("a plan");
-        assert!(plan.steps.iter().all(|step| step.kind != "leave-team"));
-        assert_eq!(kinds(&plan).last(), Some(&"delete-account"));
+        let users = rows(&bench.simulator, "/users?limit=100", "users").await;
+        let member = users
+            .iter()
+            .find(|user| user["teams"] != json!([]) && user["role"] == "user");
+        let member = text(member.expect("a member"), "id");
+        let plan = bench.tenant.plan_removal(&member).await.expect("a plan");
+        let leave = step(&plan, "leave-team").clone();
+        let applied = bench.tenant.apply(leave).await.expect("nothing to do");
+        assert_eq!(applied.effect, unchanged("left-to-deletion"));
     });
 }
 

@@ -43,6 +43,10 @@ pub fn leave(client: &Client, payload: &Json) -> Result<Applied> {
         Ok(role) => role,
         Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
         Err(error) if error.code == ErrorCode::PermissionDenied => None,
+        // A plan without teams any more, and an account with some still.
+        Err(error) if error.code == ErrorCode::PlanRequired => {
+            return Ok(unchanged("left-to-deletion"));
+        }
         Err(error) => return Err(error),
     };
     match teams::remove_member(client, &team, &user) {
