@@ -15,5 +15,8 @@ mod on_call;
 mod openapi;
 mod plans;
 mod resilience;
+mod rota;
+mod rotations;
+mod schedule_membership;
 mod secrets;
 mod support;
