@@ -9,6 +9,9 @@ pub struct Timestamp(i64);
 pub const DAY: i64 = 86_400;
 
 impl Timestamp {
+    /// Before all others.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// From a wall clock.
     pub fn from_unix(seconds: u64, nanoseconds: u32) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX / 1000);
@@ -48,6 +51,11 @@ impl Timestamp {
     /// So many seconds later.
     pub fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// The same without milliseconds.
+    pub fn whole_second(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(1000))
     }
 
     /// RFC 3339 in UTC. Milliseconds appear only if there are any.

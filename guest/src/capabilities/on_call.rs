@@ -7,7 +7,7 @@ use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::oncalls::{self, OnCall};
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::references::unique;
-use crate::pagerduty::schedules::{self, Schedule, Turn};
+use crate::pagerduty::schedules::{self, Schedule, Turn, is_unknown};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 
 /// PagerDuty looks no further ahead.
@@ -159,11 +159,6 @@ impl<'a> Question<'a> {
             && (self.schedules.is_empty()
                 || (shift.schedule.as_deref()).is_some_and(|id| self.schedules.contains(&id)))
     }
-}
-
-/// A 404, or a 400 where it is a schedule of the other kind.
-fn is_unknown(error: &Error) -> bool {
-    matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput)
 }
 
 fn add_turns(shifts: &mut Vec<Shift>, schedule: &str, turns: Vec<Turn>) {

@@ -124,6 +124,14 @@ impl Json {
         matches!(self, Self::Object(_))
     }
 
+    /// The fields of an object; none of anything else.
+    pub fn fields(&self) -> &[(String, Self)] {
+        match self {
+            Self::Object(fields) => fields,
+            _ => &[],
+        }
+    }
+
     /// A field; null if there is none.
     pub fn get(&self, name: &str) -> &Self {
         let Self::Object(fields) = self else {

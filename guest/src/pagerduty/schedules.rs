@@ -1,7 +1,7 @@
 //! Schedules with layers (v2). Calendar feeds (`*_cal_url`) are secrets, and so
 //! have no field here.
 
-use crate::errors::Result;
+use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
@@ -107,6 +107,12 @@ impl Schedule {
 /// can't be read counts as open: to leave out a membership is worse.
 pub fn is_open(end: Option<&str>, now: Timestamp) -> bool {
     end.and_then(Timestamp::parse).is_none_or(|end| end > now)
+}
+
+/// Whether a schedule could not be read because it is none, or is one of the
+/// other kind: a 404, or a 400 to who asks for a v2 schedule as a v3 one.
+pub fn is_unknown(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput)
 }
 
 /// The list, with the layers that say who is part of each.

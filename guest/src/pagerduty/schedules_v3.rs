@@ -64,7 +64,7 @@ impl Row for ScheduleV3 {
 }
 
 /// The user of a member; none for a slot that nobody fills (`empty_member`).
-fn user(member: &Json) -> Option<String> {
+pub fn user(member: &Json) -> Option<String> {
     member
         .text("user_id")
         .filter(|id| !id.is_empty() && member.text("type").as_deref() == Some("user_member"))

@@ -21,6 +21,8 @@ pub struct Config {
     pub plan: Plan,
     /// How `GET /users?query=` matches.
     pub search: Search,
+    /// In which order `PUT /schedules/{id}` takes layers.
+    pub layer_order: LayerOrder,
     /// The account's subdomain, part of every `html_url`.
     pub subdomain: String,
     /// The service region.
@@ -47,6 +49,7 @@ impl Default for Config {
             latency: Duration::ZERO,
             plan: Plan::default(),
             search: Search::Substring,
+            layer_order: LayerOrder::Reversed,
             subdomain: "acme".to_owned(),
             region: Region::Us,
             refusals: Refusals::Usual,
@@ -118,6 +121,17 @@ pub enum Search {
     Substring,
     /// At the start of any word of the name, or of the e-mail address.
     Prefix,
+}
+
+/// In which order `PUT /schedules/{id}` takes layers, as against the order in
+/// which `GET` shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerOrder {
+    /// The last one first: what PagerDuty does.
+    Reversed,
+    /// The same, as PagerDuty may do one day: an open pull request of its
+    /// Terraform provider prepares for it.
+    Same,
 }
 
 /// A PagerDuty service region.

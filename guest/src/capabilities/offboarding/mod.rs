@@ -5,9 +5,11 @@
 mod departure;
 mod incidents;
 mod overrides;
+mod parties;
 mod policies;
 mod schedules;
 mod schedules_v3;
+mod shifts_v3;
 mod step;
 mod teams;
 
@@ -92,7 +94,13 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
         departure::DELETE => departure::delete(client, payload),
         schedules::REPLACE | schedules::REMOVE => schedules::apply(client, payload),
         schedules_v3::REPLACE | schedules_v3::REMOVE => schedules_v3::apply(client, payload),
-        overrides::REPLACE | overrides::REMOVE => overrides::apply(client, payload),
+        overrides::REASSIGN | overrides::REMOVE => overrides::apply(client, payload),
+        shifts_v3::REASSIGN_OVERRIDE | shifts_v3::REMOVE_OVERRIDE => {
+            shifts_v3::apply_override(client, payload)
+        }
+        shifts_v3::REASSIGN_SHIFT | shifts_v3::REMOVE_SHIFT => {
+            shifts_v3::apply_shift(client, payload)
+        }
         other => Err(
             Error::invalid_input(format!("`{}` is not a kind of step", clean(other)))
                 .hint("make the plan anew with this version of the connector"),
@@ -101,10 +109,16 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
 }
 
 fn on_call_duties(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
-    let mut drafts = policies::plan(client, leaving)?;
-    drafts.add(schedules::plan(client, leaving)?);
-    drafts.add(schedules_v3::plan(client, leaving)?);
-    drafts.add(overrides::plan(client, leaving)?);
+    let mut drafts = Drafts::default();
+    for part in [
+        policies::plan,
+        schedules::plan,
+        schedules_v3::plan,
+        overrides::plan,
+        shifts_v3::plan,
+    ] {
+        drafts.add(part(client, leaving)?);
+    }
     Ok(drafts)
 }
 

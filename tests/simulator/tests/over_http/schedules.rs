@@ -1,3 +1,4 @@
+use pagerduty_simulator::{Config, LayerOrder};
 use serde_json::{Value, json};
 
 use crate::client::{Api, NOW, config, id};
@@ -44,6 +45,25 @@ async fn a_put_wants_layers_in_the_reverse_of_what_a_get_shows() {
     let restored = put(&api, &before, layers).await.json["schedule"].clone();
     assert_eq!(ids(&restored), ids(&before));
     assert_eq!(restored["description"], before["description"]);
+}
+
+#[tokio::test]
+async fn a_put_takes_layers_as_a_get_shows_them_once_pagerduty_has_mended_it() {
+    let api = Api::new(Config {
+        layer_order: LayerOrder::Same,
+        ..config()
+    })
+    .await;
+    let before = schedule_with(&api, 2).await;
+    let mut layers = before["schedule_layers"].as_array().unwrap().clone();
+    let same = put(&api, &before, layers.clone()).await.json["schedule"].clone();
+    assert_eq!(ids(&same), ids(&before));
+    layers.reverse();
+    let swapped = put(&api, &before, layers).await.json["schedule"].clone();
+    assert_eq!(
+        ids(&swapped),
+        ids(&before).into_iter().rev().collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{full, resource};
 use crate::api::request::{reference_id, text};
 use crate::api::{Answer, Call, Refusal, Reply, time};
+use crate::config::LayerOrder;
 use crate::state::Account;
 use crate::state::audit::{FieldChange, ReferenceChange};
 use crate::state::rotation::{Restriction, Rotation};
@@ -89,7 +90,11 @@ fn changed(
         }
     }
     if let Some(layers) = body.get("schedule_layers").and_then(Value::as_array) {
-        apply_layers(account, layers, &mut schedule)?;
+        let mut layers: Vec<&Value> = layers.iter().collect();
+        if account.config.layer_order == LayerOrder::Same {
+            layers.reverse();
+        }
+        apply_layers(account, &layers, &mut schedule)?;
     } else if schedule.layers.is_empty() {
         return Err(Refusal::new(400, 3001, "Invalid Schedule"));
     }
@@ -98,7 +103,7 @@ fn changed(
 
 fn apply_layers(
     account: &mut Account,
-    bodies: &[Value],
+    bodies: &[&Value],
     schedule: &mut Schedule,
 ) -> Result<(), Refusal> {
     let now = account.now;

@@ -1,0 +1,144 @@
+//! Overrides of a v2 schedule: somebody is on call for a while, whatever the
+//! layers say. Where two overlap the one that was created last counts.
+
+use crate::errors::{Error, ErrorCode, Result};
+use crate::instants::{DAY, Timestamp};
+use crate::pagerduty::client::{Change, Client, Reply, Request, vendor_id};
+use crate::pagerduty::errors::clean;
+use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::schedules::Turn;
+use crate::pagerduty::shifts_v3::gone;
+
+/// How far ahead to look: PagerDuty names no limit for this list.
+const DAYS_AHEAD: i64 = 2 * 365;
+
+/// An override.
+pub struct Override {
+    /// Vendor identifier.
+    pub id: String,
+    /// Who is on call; empty if the account is gone.
+    pub user: String,
+    /// From when.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Timestamp,
+}
+
+impl Row for Override {
+    const MANY: &'static str = "overrides";
+    const ONE: &'static str = "override";
+
+    fn read(json: &Json) -> Self {
+        Self {
+            id: json.id(),
+            user: json.get("user").id(),
+            start: json.instant("start").unwrap_or(Timestamp::MIN),
+            // One that can't be read counts as over.
+            end: json.instant("end").unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+/// Asks for the overrides of a schedule that run or are to come. There are no
+/// pages.
+pub fn request(schedule: &str, now: Timestamp) -> Result<Request> {
+    Ok(Request::get(path(schedule)?)
+        .with("since", &now.to_rfc3339())
+        .with("until", &now.plus(DAYS_AHEAD * DAY).to_rfc3339())
+        // Or else they are cut to that range.
+        .with("overflow", "true"))
+}
+
+/// The answer.
+pub fn read(reply: &Reply) -> Result<Vec<Override>> {
+    Ok(reply.page()?.rows.into_iter().flatten().collect())
+}
+
+/// When, from now until an override ends, its user is on call by it: where no
+/// later override hides it.
+pub fn visible(
+    client: &Client,
+    schedule: &str,
+    one: &Override,
+) -> Result<Vec<(Timestamp, Timestamp)>> {
+    let since = one.start.max(client.now().whole_second());
+    let request = Request::get(format!("/schedules/{}", vendor_id(schedule)?))
+        .with("since", &since.to_rfc3339())
+        .with("until", &one.end.to_rfc3339());
+    let rendered = client.send(request)?.json()?;
+    let overrides = rendered.get("schedule").get("overrides_subschedule");
+    let turns = overrides
+        .objects("rendered_schedule_entries")
+        .filter_map(Turn::read)
+        .filter(|turn| turn.user == one.user);
+    Ok(turns
+        .filter_map(|turn| Some((turn.start?.max(since), turn.end?.min(one.end))))
+        .filter(|(start, end)| start < end)
+        .collect())
+}
+
+/// Creates overrides of a user, one for each range, and returns them. The
+/// answer is a success whatever becomes of the single ones.
+pub fn create(
+    client: &Client,
+    schedule: &str,
+    user: &str,
+    ranges: &[(Timestamp, Timestamp)],
+) -> Result<Vec<Override>> {
+    let bodies = ranges.iter().map(|(start, end)| {
+        let user = Json::of([("id", user.into()), ("type", "user_reference".into())]);
+        Json::of([
+            ("start", start.to_rfc3339().as_str().into()),
+            ("end", end.to_rfc3339().as_str().into()),
+            ("user", user),
+            ("time_zone", "UTC".into()),
+        ])
+    });
+    let body = Json::of([("overrides", Json::List(bodies.collect()))]);
+    let reply = client.change(Change::post(path(schedule)?, &body))?;
+    created(&reply.json()?)
+}
+
+/// `[{"status","override"}]` by the specification, `{"overrides":[..]}` by
+/// PagerDuty's guide, `{"override":{..}}` from the deprecated form.
+fn created(answer: &Json) -> Result<Vec<Override>> {
+    let items: Vec<&Json> = match answer {
+        Json::List(items) => items.iter().collect(),
+        answer if answer.object("override").is_some() => vec![answer],
+        answer => answer.objects("overrides").collect(),
+    };
+    let is_refused = |item: &&Json| item.number("status").is_some_and(|status| status >= 300);
+    let (refused, made): (Vec<&Json>, Vec<&Json>) = items.into_iter().partition(is_refused);
+    if let Some(item) = refused.first() {
+        let mut error = Error::new(
+            ErrorCode::Conflict,
+            format!(
+                "PagerDuty refused an override: {}",
+                clean(&item.texts("errors").join("; "))
+            ),
+        );
+        error.may_have_applied = !made.is_empty();
+        return Err(error);
+    }
+    if made.is_empty() {
+        return Err(
+            Error::invalid_response("PagerDuty does not say what became of an override")
+                .uncertain(),
+        );
+    }
+    let made = made.into_iter();
+    Ok(made
+        .map(|item| Override::read(item.object("override").unwrap_or(item)))
+        .collect())
+}
+
+/// Deletes an override: one to come goes, one that runs ends now. False if it
+/// was gone, or over, already.
+pub fn delete(client: &Client, schedule: &str, id: &str) -> Result<bool> {
+    let path = format!("{}/{}", path(schedule)?, vendor_id(id)?);
+    gone(client.change(Change::delete(path)))
+}
+
+fn path(schedule: &str) -> Result<String> {
+    Ok(format!("/schedules/{}/overrides", vendor_id(schedule)?))
+}

@@ -1,0 +1,370 @@
+//! The rotations and events of a v3 schedule, to be changed.
+//!
+//! Of an event in effect only its end can be changed. So who is in it changes
+//! by a successor: the event is deleted, which ends it and keeps what was, and
+//! one with the same name, shifts and recurrence is created that is in effect
+//! from now on. Turns are counted from the first shift, so they go on as they
+//! were (PagerDuty's guide to upgrading schedules). Events that are not in
+//! effect yet are changed as they are.
+//!
+//! Limits: 5 events in a rotation, which must not overlap; 20 members in an
+//! event.
+
+use crate::errors::{Error, ErrorCode, Result};
+use crate::instants::Timestamp;
+use crate::pagerduty::client::{Change, Client, vendor_id};
+use crate::pagerduty::errors::clean;
+use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::schedules::is_open;
+use crate::pagerduty::schedules_v3::{self, user};
+
+/// Members that an event can have.
+pub const MAX_MEMBERS: usize = 20;
+
+/// A schedule that is read to be changed.
+pub struct ShiftSchedule {
+    /// Vendor identifier; empty if there was none.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its rotations.
+    pub rotations: Vec<Rotation>,
+}
+
+/// A rotation: its events follow each other.
+pub struct Rotation {
+    /// Vendor identifier.
+    pub id: String,
+    /// Past, present and future ones.
+    pub events: Vec<Event>,
+}
+
+/// A recurring shift.
+pub struct Event {
+    /// Vendor identifier.
+    pub id: String,
+    /// Who takes turns.
+    pub members: Members,
+    /// All else.
+    pub definition: Definition,
+    since: Option<Timestamp>,
+}
+
+/// Who takes turns, in order. Some places may be empty.
+#[derive(Clone, PartialEq)]
+pub struct Members(pub Vec<Option<String>>);
+
+/// What an event is, but for its id, its members and when it took effect.
+#[derive(Clone)]
+pub struct Definition(Json);
+
+impl Row for ShiftSchedule {
+    const MANY: &'static str = "schedules";
+    const ONE: &'static str = "schedule";
+
+    fn read(json: &Json) -> Self {
+        let rotations = json.objects("rotations").map(|rotation| Rotation {
+            id: rotation.id(),
+            events: rotation.objects("events").map(Event::read).collect(),
+        });
+        Self {
+            id: json.id(),
+            name: json.text("name").unwrap_or_default(),
+            rotations: rotations.collect(),
+        }
+    }
+}
+
+impl ShiftSchedule {
+    /// Reads one. A v2 schedule's id gets a 400.
+    pub fn fetch(client: &Client, id: &str) -> Result<Self> {
+        client.fetch_one(schedules_v3::request(id)?)
+    }
+}
+
+impl Rotation {
+    /// The events that are, or will be, in effect.
+    pub fn open_events(&self, now: Timestamp) -> impl Iterator<Item = &Event> {
+        let events = self.events.iter();
+        events.filter(move |event| event.is_open(now))
+    }
+
+    /// An event in effect, now or later, with these members.
+    pub fn find(&self, what: &Definition, members: &Members, now: Timestamp) -> Option<&Event> {
+        let mut events = self.open_events(now);
+        events.find(|event| event.members == *members && event.definition.is(what))
+    }
+}
+
+impl Event {
+    fn read(json: &Json) -> Self {
+        let strategy = json.get("assignment_strategy");
+        Self {
+            id: json.id(),
+            members: Members(strategy.objects("members").map(user).collect()),
+            definition: Definition(Json::of([
+                ("name", json.text("name").as_deref().into()),
+                ("start_time", json.get("start_time").clone()),
+                ("end_time", json.get("end_time").clone()),
+                (
+                    "effective_until",
+                    json.text("effective_until").as_deref().into(),
+                ),
+                ("recurrence", json.get("recurrence").clone()),
+                ("type", strategy.text("type").as_deref().into()),
+                (
+                    "shifts_per_member",
+                    strategy.get("shifts_per_member").clone(),
+                ),
+            ])),
+            since: json.instant("effective_since"),
+        }
+    }
+
+    /// Whether it is, or will be, in effect.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.definition.is_open(now)
+    }
+
+    /// Whether it has come into effect.
+    pub fn has_begun(&self, now: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= now)
+    }
+}
+
+impl Members {
+    /// Whether that user is among them.
+    pub fn have(&self, id: &str) -> bool {
+        self.0.iter().any(|member| member.as_deref() == Some(id))
+    }
+
+    /// Whether there is nobody.
+    pub fn are_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where that user is, from 0.
+    pub fn places(&self, id: &str) -> Vec<usize> {
+        let members = self.0.iter().enumerate();
+        let own = members.filter(|(_, member)| member.as_deref() == Some(id));
+        own.map(|(at, _)| at).collect()
+    }
+
+    /// With somebody else, or an empty place, in that user's places. Where all
+    /// are on call at once there is no need for an empty place, or for somebody
+    /// who is there already. Without any user nobody is left.
+    pub fn with(&self, user: &str, by: Option<&str>, is_for_all_at_once: bool) -> Self {
+        let mut members = self.0.clone();
+        if is_for_all_at_once && by.is_none_or(|by| self.have(by)) {
+            members.retain(|member| member.as_deref() != Some(user));
+        }
+        for member in &mut members {
+            if member.as_deref() == Some(user) {
+                *member = by.map(str::to_owned);
+            }
+        }
+        if members.iter().all(Option::is_none) {
+            members.clear();
+        }
+        Self(members)
+    }
+
+    /// For a request or a step's payload.
+    pub fn write(&self) -> Json {
+        let members = self.0.iter().map(|member| member_of(member.as_deref()));
+        Json::List(members.collect())
+    }
+
+    /// From a step's payload.
+    pub fn read(json: &Json, name: &str) -> Self {
+        Self(json.objects(name).map(user).collect())
+    }
+}
+
+/// A user, or an empty place.
+pub fn member_of(user: Option<&str>) -> Json {
+    let kind = match user {
+        Some(_) => "user_member",
+        None => "empty_member",
+    };
+    Json::of([("type", kind.into()), ("user_id", user.into())])
+}
+
+impl Definition {
+    /// For a step's payload.
+    pub fn write(&self) -> Json {
+        self.0.clone()
+    }
+
+    /// From a step's payload.
+    pub fn read(json: &Json) -> Self {
+        Self(json.clone())
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> String {
+        clean(&self.0.text("name").unwrap_or_default())
+    }
+
+    /// Whether it has not run out.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        is_open(self.0.text("effective_until").as_deref(), now)
+    }
+
+    /// Whether all members are on call at once, rather than in turns.
+    pub fn is_for_all_at_once(&self) -> bool {
+        self.0.text("type").as_deref() == Some("every_member_assignment_strategy")
+    }
+
+    /// Whether it is the same, however the instants are written.
+    fn is(&self, other: &Self) -> bool {
+        let same = |name: &str| self.0.get(name) == other.0.get(name);
+        let instant = |json: &Json, name: &str| {
+            let text = json.text(name);
+            text.as_deref().and_then(Timestamp::parse)
+        };
+        let same_wall_clock = |name: &str| {
+            let (a, b) = (self.0.get(name), other.0.get(name));
+            let at = instant(a, "date_time");
+            a == b
+                || at.is_some()
+                    && at == instant(b, "date_time")
+                    && a.get("time_zone") == b.get("time_zone")
+        };
+        ["name", "recurrence", "type", "shifts_per_member"]
+            .into_iter()
+            .all(same)
+            && ["start_time", "end_time"].into_iter().all(same_wall_clock)
+            && (same("effective_until")
+                || instant(&self.0, "effective_until") == instant(&other.0, "effective_until"))
+    }
+
+    fn body(&self, members: &Members, since: Timestamp) -> Json {
+        let field = |name: &str| self.0.get(name).clone();
+        let strategy = Json::of([
+            ("type", field("type")),
+            ("shifts_per_member", field("shifts_per_member")),
+            ("members", members.write()),
+        ]);
+        let event = Json::of([
+            ("name", field("name")),
+            ("start_time", field("start_time")),
+            ("end_time", field("end_time")),
+            ("effective_since", since.to_rfc3339().as_str().into()),
+            ("effective_until", field("effective_until")),
+            ("recurrence", field("recurrence")),
+            ("assignment_strategy", strategy),
+        ]);
+        Json::of([("event", event)])
+    }
+}
+
+/// Where the events of a rotation are.
+pub struct Events<'a> {
+    /// The call's client.
+    pub client: &'a Client,
+    /// The schedule's id.
+    pub schedule: &'a str,
+    /// The rotation's id.
+    pub rotation: &'a str,
+}
+
+impl Events<'_> {
+    /// Gives an event other members; none end it. Returns the id of the event
+    /// that has them.
+    pub fn change(&self, event: &Event, members: &Members) -> Result<Option<String>> {
+        let now = self.client.now().whole_second();
+        let path = format!("{}/{}", self.path()?, vendor_id(&event.id)?);
+        if !members.are_nobody() && !event.has_begun(now) {
+            let since = event.since.unwrap_or(now);
+            let body = event.definition.body(members, since);
+            self.client.change(Change::put(path, &body))?;
+            return Ok(Some(event.id.clone()));
+        }
+        match self.client.change(Change::delete(path)) {
+            Ok(_) => {}
+            Err(error) if error.code == ErrorCode::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        if members.are_nobody() {
+            return Ok(None);
+        }
+        self.create(&event.definition, members)
+            .map(Some)
+            .map_err(|error| self.put_back(event, &error))
+    }
+
+    /// Creates an event that is in effect from now on.
+    pub fn create(&self, what: &Definition, members: &Members) -> Result<String> {
+        let now = self.client.now().whole_second();
+        let path = self.path()?;
+        let body = what.body(members, now);
+        let mut is_last = false;
+        loop {
+            let reply = self.client.change(Change::post(path.as_str(), &body));
+            let created = reply.and_then(|reply| {
+                let json = reply.json()?;
+                Ok(json.get("event").id())
+            });
+            let error = match created {
+                Ok(id) => return Ok(id),
+                Err(error) if !error.may_have_applied => return Err(error),
+                Err(error) => error,
+            };
+            // Nobody knows whether it is there: look before doing it again.
+            let Ok(schedule) = ShiftSchedule::fetch(self.client, self.schedule) else {
+                return Err(error);
+            };
+            let mut rotations = schedule.rotations.iter();
+            let rotation = rotations.find(|rotation| rotation.id == self.rotation);
+            if let Some(event) = rotation.and_then(|rotation| rotation.find(what, members, now)) {
+                return Ok(event.id.clone());
+            }
+            if is_last {
+                return Err(error);
+            }
+            is_last = true;
+        }
+    }
+
+    /// After the event was ended and its successor refused: rather the old
+    /// members than nobody on call.
+    fn put_back(&self, event: &Event, error: &Error) -> Error {
+        let name = event.definition.name();
+        let is_back = !error.may_have_applied
+            && error.code != ErrorCode::BudgetExhausted
+            && self.create(&event.definition, &event.members).is_ok();
+        let (state, hint) = if is_back {
+            (
+                "so it is in effect again as it was",
+                "a rotation has room for 5 events that don't overlap: look at it in PagerDuty",
+            )
+        } else {
+            (
+                "and it has ended, so that nobody is on call in it",
+                "apply the step again, or create the event in PagerDuty",
+            )
+        };
+        let mut explained = error.reworded(
+            Error::new(
+                error.code,
+                format!(
+                    "event `{name}` could not be followed by one with other members, {state}: {}",
+                    error.message
+                ),
+            )
+            .hint(hint),
+        );
+        explained.retry_after = error.retry_after;
+        explained.may_have_applied = !is_back;
+        explained
+    }
+
+    fn path(&self) -> Result<String> {
+        Ok(format!(
+            "/v3/schedules/{}/rotations/{}/events",
+            vendor_id(self.schedule)?,
+            vendor_id(self.rotation)?
+        ))
+    }
+}
