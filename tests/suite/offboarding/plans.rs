@@ -163,6 +163,42 @@ fn transfer_and_removal_leave_nothing_of_an_account() {
 }
 
 #[test]
+fn people_who_are_on_call_hand_over_their_turns_and_go() {
+    run(async {
+        let cast = Cast::open(Opening::users(100)).await;
+        let tenant = &cast.bench.tenant;
+        let mut leavers = Vec::new();
+        for schedule in rows(&cast.bench.simulator, "/schedules", "schedules").await {
+            let users = schedule["users"].as_array().expect("users");
+            leavers.extend(users.iter().take(1).map(|user| text(user, "id")));
+        }
+        for schedule in rows(&cast.bench.simulator, "/v3/schedules", "schedules").await {
+            let path = format!("/v3/schedules/{}", text(&schedule, "id"));
+            let schedule = vendor::get(&cast.bench.simulator, &path, "schedule").await;
+            let users = schedule["users"].as_array().expect("users");
+            leavers.extend(users.iter().take(1).map(|user| text(user, "id")));
+        }
+        let owner = user_of_role(&cast.bench.simulator, "owner").await;
+        let leavers = sorted(leavers);
+        let mut leavers: Vec<String> = leavers.into_iter().filter(|id| *id != owner).collect();
+        leavers.dedup();
+        assert!(leavers.len() > 2);
+        for leaver in &leavers {
+            let plan = tenant.plan_transfer(leaver, &cast.heir).await;
+            let plan = plan.expect("a plan");
+            assert!(plan.steps.iter().any(|step| step.kind.contains("schedule")));
+            for step in &plan.steps {
+                cast.apply_twice(step).await;
+            }
+            for step in &tenant.plan_removal(leaver).await.expect("a plan").steps {
+                cast.apply_twice(step).await;
+            }
+            contract_error(tenant.get_account(leaver).await);
+        }
+    });
+}
+
+#[test]
 fn a_removal_by_itself_gives_incidents_back_to_who_is_responsible() {
     run(async {
         let cast = Cast::open(Opening::users(100)).await;
