@@ -14,6 +14,7 @@ use pagerduty_simulator::TOKENS;
 use serde_json::json;
 
 use super::cast::{Cast, kinds, sorted, step};
+use crate::openapi;
 use crate::support::{Opening, connector, contract_error, run};
 use crate::vendor::{self, rows, text, unchanged, user_of_role};
 
@@ -162,39 +163,77 @@ fn transfer_and_removal_leave_nothing_of_an_account() {
     });
 }
 
+/// People who have turns on schedules of either kind.
+async fn on_call(cast: &Cast) -> Vec<String> {
+    let simulator = &cast.bench.simulator;
+    let mut schedules = rows(simulator, "/schedules", "schedules").await;
+    for schedule in rows(simulator, "/v3/schedules", "schedules").await {
+        let path = format!("/v3/schedules/{}", text(&schedule, "id"));
+        schedules.push(vendor::get(simulator, &path, "schedule").await);
+    }
+    let owner = user_of_role(simulator, "owner").await;
+    let users = schedules
+        .iter()
+        .filter_map(|schedule| schedule["users"].get(0));
+    let users = users.map(|user| text(user, "id")).filter(|id| *id != owner);
+    let mut users = sorted(users);
+    users.dedup();
+    assert!(users.len() > 2);
+    users
+}
+
 #[test]
 fn people_who_are_on_call_hand_over_their_turns_and_go() {
     run(async {
         let cast = Cast::open(Opening::users(100)).await;
         let tenant = &cast.bench.tenant;
-        let mut leavers = Vec::new();
-        for schedule in rows(&cast.bench.simulator, "/schedules", "schedules").await {
-            let users = schedule["users"].as_array().expect("users");
-            leavers.extend(users.iter().take(1).map(|user| text(user, "id")));
-        }
-        for schedule in rows(&cast.bench.simulator, "/v3/schedules", "schedules").await {
-            let path = format!("/v3/schedules/{}", text(&schedule, "id"));
-            let schedule = vendor::get(&cast.bench.simulator, &path, "schedule").await;
-            let users = schedule["users"].as_array().expect("users");
-            leavers.extend(users.iter().take(1).map(|user| text(user, "id")));
-        }
-        let owner = user_of_role(&cast.bench.simulator, "owner").await;
-        let leavers = sorted(leavers);
-        let mut leavers: Vec<String> = leavers.into_iter().filter(|id| *id != owner).collect();
-        leavers.dedup();
-        assert!(leavers.len() > 2);
-        for leaver in &leavers {
-            let plan = tenant.plan_transfer(leaver, &cast.heir).await;
+        for leaver in on_call(&cast).await {
+            let plan = tenant.plan_transfer(&leaver, &cast.heir).await;
             let plan = plan.expect("a plan");
             assert!(plan.steps.iter().any(|step| step.kind.contains("schedule")));
             for step in &plan.steps {
                 cast.apply_twice(step).await;
             }
-            for step in &tenant.plan_removal(leaver).await.expect("a plan").steps {
+            let plan = tenant.plan_removal(&leaver).await.expect("a plan");
+            for step in &plan.steps {
                 cast.apply_twice(step).await;
             }
-            contract_error(tenant.get_account(leaver).await);
+            contract_error(tenant.get_account(&leaver).await);
         }
+    });
+}
+
+#[test]
+fn every_request_of_an_offboarding_follows_the_openapi_description() {
+    let Some(openapi) = openapi::description() else {
+        return;
+    };
+    run(async {
+        let cast = Cast::open(Opening::users(100)).await;
+        let tenant = &cast.bench.tenant;
+        let mut leavers = on_call(&cast).await;
+        leavers.push(cast.leaver.clone());
+        cast.bench.simulator.keep_exchanges(true);
+        for leaver in leavers {
+            let transfer = tenant.plan_transfer(&leaver, &cast.heir).await;
+            for step in transfer.expect("a plan").steps {
+                if let Some(undo) = cast.apply(&step).await.undo {
+                    cast.apply(&undo).await;
+                }
+            }
+            // Without an heir, and up to the account itself.
+            for step in tenant.plan_removal(&leaver).await.expect("a plan").steps {
+                tenant.apply(step).await.ok();
+            }
+        }
+        let exchanges = cast.bench.simulator.exchanges();
+        let writes = exchanges.iter().filter(|exchange| exchange.method != "GET");
+        assert!(writes.count() > 30);
+        let found = exchanges.iter();
+        let found = found.flat_map(|exchange| openapi::violations(&openapi, exchange));
+        let mut found = sorted(found);
+        found.dedup();
+        assert!(found.is_empty(), "{found:#?}");
     });
 }
 
