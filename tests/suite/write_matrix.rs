@@ -174,11 +174,12 @@ fn duties() -> Vec<Row> {
             Fails(NotFound),
             in_every_plan(),
         ),
+        // The schedule itself says who is on it: nobody asks for the account.
         row(
             Unassign(Schedule),
             gone,
             "not-assigned",
-            is_gone(),
+            Unchanged("not-assigned"),
             in_every_plan(),
         ),
         row(
@@ -200,15 +201,15 @@ fn duties() -> Vec<Row> {
 
 #[test]
 fn every_write_of_accounts_and_what_they_hold_comes_to_what_the_table_says() {
-    check(accounts_and_what_they_hold());
+    check(&accounts_and_what_they_hold());
 }
 
 #[test]
 fn every_write_of_duties_comes_to_what_the_table_says() {
-    check(duties());
+    check(&duties());
 }
 
-fn check(table: Vec<Row>) {
+fn check(table: &[Row]) {
     run(async {
         let cells: Vec<&Cell> = table.iter().flat_map(|(_, row)| row).collect();
         let mut applicable = 0;
@@ -490,7 +491,13 @@ async fn cast(twin: &Simulator, write: Write) -> (String, Option<EntitlementRef>
         Write::Unassign(Kind::License) => license(&text(&licenses[0], "id")),
         Write::Unassign(Kind::Team) => return team_mate(twin, &teams, &policies).await,
         Write::Assign(Kind::Schedule) => {
-            let other = schedules.iter().find(|row| lacks(row, "schedule_layers"));
+            // With several layers nobody could tell which one is meant.
+            let has_one_layer = |row: &&Value| {
+                let layers = row["schedule_layers"].as_array().expect("layers");
+                layers.iter().filter(|layer| layer["end"].is_null()).count() == 1
+            };
+            let mut others = schedules.iter().filter(has_one_layer);
+            let other = others.find(|row| lacks(row, "schedule_layers"));
             on_schedule(&text(other.expect("the account is not on all"), "id"))
         }
         Write::Unassign(Kind::Schedule) => return one_of_several(&schedules),
