@@ -133,9 +133,7 @@ const NEW_SHIFTS: &str = "POST /v3/schedules/{id}/custom_shifts";
 const SHIFT: &str = "GET /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
 const CHANGE_SHIFT: &str = "PUT /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
 const DELETE_SHIFT: &str = "DELETE /v3/schedules/{id}/custom_shifts/{custom_shift_id}";
-const EVENTS: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events";
 const NEW_EVENT: &str = "POST /v3/schedules/{id}/rotations/{rotation_id}/events";
-const EVENT: &str = "GET /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
 const CHANGE_EVENT: &str = "PUT /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
 const DELETE_EVENT: &str = "DELETE /v3/schedules/{id}/rotations/{rotation_id}/events/{event_id}";
 const POLICIES: &str = "GET /escalation_policies";
@@ -270,9 +268,7 @@ const CAPABILITIES: &[Rules] = &[
             ONE_SCHEDULE,
             CHANGE_SCHEDULE,
             ONE_SCHEDULE_V3,
-            EVENTS,
             NEW_EVENT,
-            EVENT,
             CHANGE_EVENT,
             DELETE_EVENT,
             ONE_POLICY,
@@ -310,9 +306,7 @@ const CAPABILITIES: &[Rules] = &[
             ONE_SCHEDULE,
             CHANGE_SCHEDULE,
             ONE_SCHEDULE_V3,
-            EVENTS,
             NEW_EVENT,
-            EVENT,
             CHANGE_EVENT,
             DELETE_EVENT,
             ONE_POLICY,
@@ -344,9 +338,7 @@ const CAPABILITIES: &[Rules] = &[
             ONE_SCHEDULE,
             CHANGE_SCHEDULE,
             ONE_SCHEDULE_V3,
-            EVENTS,
             NEW_EVENT,
-            EVENT,
             CHANGE_EVENT,
             DELETE_EVENT,
             POLICIES,
@@ -395,12 +387,9 @@ const CAPABILITIES: &[Rules] = &[
             INCIDENTS,
             POLICIES,
             SCHEDULES,
-            ONE_SCHEDULE,
             OVERRIDES,
             SCHEDULES_V3,
             ONE_SCHEDULE_V3,
-            EVENTS,
-            EVENT,
             OVERRIDES_V3,
             SHIFTS,
         ],
@@ -419,12 +408,9 @@ const CAPABILITIES: &[Rules] = &[
             INCIDENTS,
             POLICIES,
             SCHEDULES,
-            ONE_SCHEDULE,
             OVERRIDES,
             SCHEDULES_V3,
             ONE_SCHEDULE_V3,
-            EVENTS,
-            EVENT,
             OVERRIDES_V3,
             SHIFTS,
             DELEGATIONS,
@@ -455,9 +441,7 @@ const CAPABILITIES: &[Rules] = &[
             DELETE_OVERRIDE,
             SCHEDULES_V3,
             ONE_SCHEDULE_V3,
-            EVENTS,
             NEW_EVENT,
-            EVENT,
             CHANGE_EVENT,
             DELETE_EVENT,
             OVERRIDES_V3,

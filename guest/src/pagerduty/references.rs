@@ -27,7 +27,7 @@ impl Reference {
         }
     }
 
-    /// To a user.
+    /// A reference to a user.
     pub fn to_user(id: &str) -> Self {
         Self {
             id: id.to_owned(),

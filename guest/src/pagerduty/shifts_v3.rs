@@ -386,6 +386,7 @@ impl Range {
     /// A list of what is in it, in full length.
     pub fn list<'a>(&'a self, path: &'a str) -> List<'a> {
         List::all(path)
+            .uncounted()
             .with("since", &self.0)
             .with("until", &self.1)
             .with("overflow", "true")

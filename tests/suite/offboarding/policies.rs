@@ -28,10 +28,20 @@ fn an_heir_takes_the_same_place_and_the_rest_stays() {
         .await;
         let before = cast.policy(&cast.shared).await;
         let plan = cast.transfer().await;
+        cast.bench.simulator.keep_exchanges(true);
         cast.apply_twice(step_about(&plan, "replace-in-policy", &cast.shared))
             .await;
         let after = cast.policy(&cast.shared).await;
         assert_eq!(apart_from_rules(&after), apart_from_rules(&before));
+        // A PUT may replace what it does not mention: all is said again.
+        let exchanges = cast.bench.simulator.exchanges();
+        let put = exchanges.iter().find(|exchange| exchange.method == "PUT");
+        let body = put.and_then(|put| put.request_body.as_ref());
+        let sent = &body.expect("a body")["escalation_policy"];
+        for field in ["description", "num_loops", "on_call_handoff_notifications"] {
+            assert_eq!(sent[field], before[field], "{field}");
+        }
+        assert_eq!(sent["teams"][0]["id"], before["teams"][0]["id"]);
         let (was, is) = (&before["escalation_rules"], &after["escalation_rules"]);
         let mut expected = was.clone();
         assert_eq!(expected[0]["targets"][0]["id"], cast.leaver);

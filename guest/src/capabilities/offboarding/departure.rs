@@ -1,6 +1,7 @@
 //! The last steps: sign-out, and the account itself.
 
-use super::step::{Draft, Drafts, Leaving, applied, id_in, name_in, unchanged};
+use super::parties::Parties;
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::capabilities::provisioning::delete_user;
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
@@ -18,19 +19,14 @@ pub const DELETE: &str = "delete-account";
 
 /// Sign-out where the plan has it, then the deletion.
 pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
-    let source = leaving.source_name();
-    let payload = || {
-        Json::of([
-            ("from", leaving.source.id.as_str().into()),
-            ("from_name", source.as_str().into()),
-        ])
-    };
+    let parties = Parties::of(leaving);
+    let source = &parties.from.name;
     let mut drafts = Drafts::default();
     match sign_ins::is_signed_in(client, &leaving.source.id) {
         Ok(_) => drafts.steps.push(Draft {
             kind: SIGN_OUT,
             summary: format!("Sign {source} out of PagerDuty's web and mobile apps"),
-            payload: payload(),
+            payload: parties.payload().done(),
         }),
         Err(error) if error.is_out_of_reach() => drafts.warnings.push(format!(
             "{source} is not signed out before the account is deleted, since sign-ins are out of \
@@ -42,7 +38,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     drafts.steps.push(Draft {
         kind: DELETE,
         summary: format!("Delete the account of {source}, which sets its licence free"),
-        payload: payload(),
+        payload: parties.payload().done(),
     });
     drafts.warnings.push(format!(
         "a deleted account does not come back: {source}'s contact methods and notification rules \
@@ -53,7 +49,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
 
 /// Applies `sign-out`.
 pub fn sign_out(client: &Client, payload: &Json) -> Result<Applied> {
-    let user = id_in(payload, "from")?;
+    let user = Parties::read(payload)?.from.id;
     let signed_in = match sign_ins::is_signed_in(client, &user) {
         Ok(signed_in) => signed_in,
         Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
@@ -73,22 +69,22 @@ pub fn sign_out(client: &Client, payload: &Json) -> Result<Applied> {
 
 /// Applies `delete-account`.
 pub fn delete(client: &Client, payload: &Json) -> Result<Applied> {
-    let user = id_in(payload, "from")?;
+    let Parties { from, .. } = Parties::read(payload)?;
     // Some plans of PagerDuty delete all the same, and leave a policy that
     // notifies nobody.
-    let list = List::all(escalation_policies::PATH).with("user_ids[]", &user);
+    let list = List::all(escalation_policies::PATH).with("user_ids[]", &from.id);
     let policies = paging::read_all::<EscalationPolicy>(client, &list)?;
-    let names = |policy: &&EscalationPolicy| policy.rules.iter().any(|rule| rule.names(&user));
+    let names = |policy: &&EscalationPolicy| policy.rules.iter().any(|rule| rule.names(&from.id));
     if let Some(policy) = policies.iter().find(names) {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(
                 "{} is still on escalation policy `{}`",
-                name_in(payload, "from_name"),
+                from.name,
                 policy.called()
             ),
         )
         .hint("make a new plan, which takes the account out of it"));
     }
-    Ok(applied(delete_user(client, &user)?, None))
+    Ok(applied(delete_user(client, &from.id)?, None))
 }

@@ -1,7 +1,8 @@
 //! Steps that give away the unresolved incidents of who leaves. Incidents are
 //! reassigned, never acknowledged: that would assign them to the requester.
 
-use super::step::{Draft, Drafts, Leaving, applied, counted, id_in, name_in, unchanged};
+use super::parties::Parties;
+use super::step::{Draft, Drafts, Leaving, applied, counted, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -23,6 +24,7 @@ const MAX_USERS: usize = 50;
 /// What it takes to give away the incidents that there are now.
 pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     let (open, end) = incidents::unresolved(client, &[&leaving.source.id])?;
+    let parties = Parties::of(leaving);
     let mut drafts = Drafts::default();
     for (index, chunk) in open.chunks(MAX_CHANGES).enumerate() {
         let ids = chunk.iter().map(|incident| incident.id.as_str().into());
@@ -35,15 +37,18 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
         };
         drafts.steps.push(Draft {
             kind: REASSIGN,
-            summary: summary(leaving, chunk, &range),
-            payload: payload(leaving, Json::List(ids.collect())),
+            summary: summary(&parties, chunk, &range),
+            payload: parties
+                .payload()
+                .with("ids", Json::List(ids.collect()))
+                .done(),
         });
     }
     if end == End::Capped {
         drafts.warnings.push(format!(
             "{} has more than {OFFSET_CAP} unresolved incidents, and PagerDuty lists no more: \
              apply this plan, then plan again for the rest",
-            leaving.source_name()
+            parties.from.name
         ));
     }
     Ok(drafts)
@@ -51,29 +56,33 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
 
 /// The step that gives away what has come in since the plan was made.
 pub fn plan_late(leaving: &Leaving<'_>) -> Draft {
-    let source = leaving.source_name();
-    let summary = match leaving.heir_name() {
-        Some(heir) => format!("Reassign to {heir} whatever else {source} is assigned by then"),
+    let parties = Parties::of(leaving);
+    let source = &parties.from.name;
+    let summary = match &parties.to {
+        Some(heir) => format!(
+            "Reassign to {} whatever else {source} is assigned by then",
+            heir.name
+        ),
         None => format!("Take {source} off whatever other incidents there are by then"),
     };
     Draft {
         kind: REASSIGN,
         summary,
-        payload: payload(leaving, Json::Null),
+        payload: parties.payload().done(),
     }
 }
 
-fn summary(leaving: &Leaving<'_>, chunk: &[Incident], range: &str) -> String {
-    let source = leaving.source_name();
+fn summary(parties: &Parties, chunk: &[Incident], range: &str) -> String {
+    let source = &parties.from.name;
     let count = counted(chunk.len(), "unresolved incident");
-    let others = |incident: &&Incident| !incident.others(&leaving.source.id).is_empty();
-    let shared = chunk.iter().filter(others).count();
+    let is_shared = |incident: &&Incident| !incident.others(&parties.from.id).is_empty();
+    let shared = chunk.iter().filter(is_shared).count();
     let alone = chunk.len() - shared;
-    let mut summary = match leaving.heir_name() {
-        Some(heir) => format!("Reassign {count} of {source}{range} to {heir}"),
+    let mut summary = match &parties.to {
+        Some(heir) => format!("Reassign {count} of {source}{range} to {}", heir.name),
         None => format!("Take {source} off {count}{range}"),
     };
-    if leaving.heir.is_none() && alone > 0 {
+    if parties.to.is_none() && alone > 0 {
         summary += &format!(
             "; {alone} of them start again on their escalation policies, which notifies whoever \
              is on call"
@@ -85,30 +94,17 @@ fn summary(leaving: &Leaving<'_>, chunk: &[Incident], range: &str) -> String {
     summary
 }
 
-/// `ids` is null for all that there are.
-fn payload(leaving: &Leaving<'_>, ids: Json) -> Json {
-    Json::of([
-        ("from", leaving.source.id.as_str().into()),
-        ("from_name", leaving.source_name().as_str().into()),
-        ("to", leaving.heir_id().into()),
-        ("ids", ids),
-    ])
-}
-
 /// Applies `reassign-incidents`. Incidents that were resolved or reassigned
 /// since the plan are left alone.
 pub fn reassign(client: &Client, payload: &Json) -> Result<Applied> {
-    let source = id_in(payload, "from")?;
-    let heir = match payload.get("to") {
-        Json::Null => None,
-        _ => Some(id_in(payload, "to")?),
-    };
+    let parties = Parties::read(payload)?;
+    let source = parties.from.id.as_str();
     let ids = payload.list("ids").map(|_| payload.texts("ids"));
     let look = || -> Result<Vec<Handover>> {
-        let (open, _) = incidents::unresolved(client, &[&source])?;
+        let (open, _) = incidents::unresolved(client, &[source])?;
         let is_meant = |id: &String| ids.as_ref().is_none_or(|ids| ids.contains(id));
         let open = open.iter().filter(|incident| is_meant(&incident.id));
-        let due = open.map(|incident| handover(incident, &source, heir.as_deref()));
+        let due = open.map(|incident| handover(incident, source, parties.to_id()));
         Ok(due.collect())
     };
     let done = carry_out(client, &look)?;
@@ -122,10 +118,10 @@ pub fn reassign(client: &Client, payload: &Json) -> Result<Applied> {
         let back = left.iter().filter(|left| restarted.contains(&&left.id));
         let count = back.count();
         if count > 0 {
-            return Err(came_back(count, &name_in(payload, "from_name")));
+            return Err(came_back(count, &parties.from.name));
         }
     }
-    Ok(applied(Effect::Updated, undo(payload, &source, &done)))
+    Ok(applied(Effect::Updated, undo(&parties, &done)))
 }
 
 fn handover(incident: &Incident, source: &str, heir: Option<&str>) -> Handover {
@@ -161,7 +157,7 @@ fn came_back(count: usize, source: &str) -> Error {
 
 /// Those that restarted on their policies have notified whoever is on call:
 /// there is no way back from that.
-fn undo(payload: &Json, source: &str, done: &[Handover]) -> Option<Draft> {
+fn undo(parties: &Parties, done: &[Handover]) -> Option<Draft> {
     let texts = |ids: &[String]| Json::List(ids.iter().map(|id| id.as_str().into()).collect());
     let incidents = done.iter().filter_map(|done| {
         Some(Json::of([
@@ -176,12 +172,12 @@ fn undo(payload: &Json, source: &str, done: &[Handover]) -> Option<Draft> {
         kind: RETURN,
         summary: format!(
             "Assign {count} to {} again, where nobody has changed them since",
-            name_in(payload, "from_name")
+            parties.from.name
         ),
-        payload: Json::of([
-            ("from", source.into()),
-            ("incidents", Json::List(incidents)),
-        ]),
+        payload: parties
+            .payload()
+            .with("incidents", Json::List(incidents))
+            .done(),
     })
 }
 

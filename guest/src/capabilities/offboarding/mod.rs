@@ -109,11 +109,16 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
 }
 
 fn on_call_duties(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
-    let mut drafts = policies::plan(client, leaving)?;
-    drafts.add(schedules::plan(client, leaving)?);
-    drafts.add(schedules_v3::plan(client, leaving)?);
-    drafts.add(overrides::plan(client, leaving)?);
-    drafts.add(shifts_v3::plan(client, leaving)?);
+    let mut drafts = Drafts::default();
+    for part in [
+        policies::plan,
+        schedules::plan,
+        schedules_v3::plan,
+        overrides::plan,
+        shifts_v3::plan,
+    ] {
+        drafts.add(part(client, leaving)?);
+    }
     Ok(drafts)
 }
 

@@ -13,8 +13,7 @@
 //! gap, and a step that was cut off in between finds nothing visible any more.
 
 use super::parties::{Parties, listed, malformed, quoted, required};
-use super::schedules::unchanged;
-use super::step::{Draft, Drafts, Leaving, applied};
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -52,7 +51,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
                 let change = Change {
                     schedule: schedule.id.clone(),
                     name: schedule.name.clone().unwrap_or_default(),
-                    parties: Parties::of(leaving)?,
+                    parties: Parties::of(leaving),
                     overrides: vec![one],
                 };
                 drafts.steps.push(change.draft());

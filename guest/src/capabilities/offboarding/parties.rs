@@ -2,12 +2,10 @@
 
 use super::step::Leaving;
 use crate::errors::{Error, ErrorCode, Result};
+use crate::pagerduty::client::checked_id;
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::Json;
 use crate::pagerduty::users::User;
-
-/// Base roles of stakeholders, whom PagerDuty refuses on schedules.
-const STAKEHOLDERS: [&str; 2] = ["read_only_user", "read_only_limited_user"];
 
 /// An account.
 #[derive(Clone)]
@@ -27,45 +25,48 @@ pub struct Parties {
     pub to: Option<Party>,
 }
 
+/// A payload under construction.
+pub struct Payload(Vec<(String, Json)>);
+
+impl Payload {
+    /// With that field.
+    pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.0.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// As it is.
+    pub fn done(self) -> Json {
+        Json::Object(self.0)
+    }
+}
+
 impl Party {
     fn of(user: &User) -> Self {
-        let names = [&user.name, &user.email];
-        let name = names.into_iter().flatten().find(|name| !name.is_empty());
         Self {
             id: user.id.clone(),
-            name: clean(name.unwrap_or(&user.id)),
+            name: user.called(),
         }
     }
 
-    fn read(payload: &Json, id: &str, name: &str) -> Option<Self> {
-        let id = payload.text(id)?;
-        Some(Self {
-            name: payload.text(name).unwrap_or_else(|| id.clone()),
+    fn read(payload: &Json, id: &str, name: &str) -> Result<Self> {
+        let id = required_id(payload, id)?;
+        Ok(Self {
+            name: payload
+                .text(name)
+                .map_or_else(|| id.clone(), |name| clean(&name)),
             id,
         })
     }
 }
 
 impl Parties {
-    /// Those of a plan. A stakeholder can't take over on a schedule.
-    pub fn of(leaving: &Leaving<'_>) -> Result<Self> {
-        if let Some(heir) = leaving.heir
-            && heir
-                .role
-                .as_deref()
-                .is_some_and(|role| STAKEHOLDERS.contains(&role))
-        {
-            let name = Party::of(heir).name;
-            return Err(Error::new(
-                ErrorCode::Conflict,
-                format!("{name} is a stakeholder, and can't be on schedules"),
-            )
-            .hint("name somebody with a full user role to take over, or change the role first"));
-        }
-        Ok(Self {
+    /// Those of a plan.
+    pub fn of(leaving: &Leaving<'_>) -> Self {
+        Self {
             from: Party::of(leaving.source),
             to: leaving.heir.map(Party::of),
-        })
+        }
     }
 
     /// The id of who takes over.
@@ -79,6 +80,13 @@ impl Parties {
             from: self.to.clone()?,
             to: Some(self.from.clone()),
         })
+    }
+
+    /// A payload of no more than them.
+    pub fn payload(&self) -> Payload {
+        let mut payload = Vec::new();
+        self.write(&mut payload);
+        Payload(payload)
     }
 
     /// Adds them to a payload.
@@ -95,9 +103,13 @@ impl Parties {
 
     /// From a payload.
     pub fn read(payload: &Json) -> Result<Self> {
+        let to = match payload.get("to") {
+            Json::Null => None,
+            _ => Some(Party::read(payload, "to", "to_name")?),
+        };
         Ok(Self {
-            from: Party::read(payload, "from", "from_name").ok_or_else(malformed)?,
-            to: Party::read(payload, "to", "to_name"),
+            from: Party::read(payload, "from", "from_name")?,
+            to,
         })
     }
 }
@@ -105,6 +117,13 @@ impl Parties {
 /// A field of a payload that must be there.
 pub fn required(payload: &Json, name: &str) -> Result<String> {
     payload.text(name).ok_or_else(malformed)
+}
+
+/// The same, where it is to be an id.
+pub fn required_id(payload: &Json, name: &str) -> Result<String> {
+    let id = required(payload, name)?;
+    checked_id(&id)?;
+    Ok(id)
 }
 
 /// The payload is not as this connector writes it.

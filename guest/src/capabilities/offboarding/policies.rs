@@ -1,7 +1,8 @@
 //! Steps that take who leaves out of escalation policies. Each is one policy,
 //! edited as it is when the step is applied: what others have changed stays.
 
-use super::step::{Draft, Drafts, Leaving, applied, id_in, name_in, unchanged};
+use super::parties::{Parties, quoted, required_id, world_changed};
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -9,6 +10,7 @@ use crate::pagerduty::client::Client;
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy, Rule};
 use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::{self, List};
+use crate::pagerduty::users::User;
 use std::fmt::Write;
 
 /// Puts the heir in the place of who leaves.
@@ -20,8 +22,8 @@ pub const RESTORE: &str = "restore-policy";
 
 /// What it takes to take who leaves out of every escalation policy.
 pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
-    let id = leaving.source.id.as_str();
-    let source = leaving.source_name();
+    let parties = Parties::of(leaving);
+    let (id, source) = (parties.from.id.as_str(), &parties.from.name);
     let list = List::all(escalation_policies::PATH).with("user_ids[]", id);
     let mut drafts = Drafts::default();
     for policy in paging::read_all::<EscalationPolicy>(client, &list)? {
@@ -29,9 +31,9 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
         if policy.id.is_empty() || places.is_none() {
             continue;
         }
-        let name = quoted(&policy);
-        let (kind, summary) = match leaving.heir_name() {
-            Some(heir) => (REPLACE, replacement(leaving, &policy, &heir)),
+        let name = quoted(&policy.called());
+        let (kind, summary) = match leaving.heir {
+            Some(heir) => (REPLACE, replacement(&policy, id, source, heir)),
             None if is_last(&policy, id) => {
                 drafts.warnings.push(format!(
                     "nobody but {source} is on escalation policy {name}, and its step refuses to \
@@ -44,15 +46,13 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
                 places = None;
                 (REMOVE, summary)
             }
-            None => (REMOVE, removal(&policy, id, &source)),
+            None => (REMOVE, removal(&policy, id, source)),
         };
-        let payload = Json::of([
-            ("policy", policy.id.as_str().into()),
-            ("from", id.into()),
-            ("from_name", source.as_str().into()),
-            ("to", leaving.heir_id().into()),
-            ("places", places.as_deref().into()),
-        ]);
+        let payload = parties
+            .payload()
+            .with("policy", policy.id.as_str())
+            .with("places", places.as_deref())
+            .done();
         drafts.steps.push(Draft {
             kind,
             summary,
@@ -68,25 +68,19 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     Ok(drafts)
 }
 
-fn quoted(policy: &EscalationPolicy) -> String {
-    format!("`{}`", policy.called())
-}
-
-fn replacement(leaving: &Leaving<'_>, policy: &EscalationPolicy, heir: &str) -> String {
-    let source = leaving.source_name();
-    let name = quoted(policy);
-    let levels = levels(policy, &leaving.source.id);
-    let mut summary =
-        format!("Put {heir} in the place of {source} on {levels} of escalation policy {name}");
+fn replacement(policy: &EscalationPolicy, user: &str, source: &str, heir: &User) -> String {
+    let name = heir.called();
+    let mut summary = format!(
+        "Put {name} in the place of {source} on {} of escalation policy {}",
+        levels(policy, user),
+        quoted(&policy.called())
+    );
     // PagerDuty adds whom a team's policy names to the team.
-    let is_on = |team: &str| {
-        let teams = leaving.heir.iter().flat_map(|heir| &heir.teams);
-        teams.into_iter().any(|on| on.id == team)
-    };
+    let is_on = |team: &str| heir.teams.iter().any(|on| on.id == team);
     for team in policy.teams.iter().filter(|team| !is_on(&team.id)) {
         let team = team.called();
         // Writing to a string can't fail.
-        let _ = write!(summary, "; {heir} joins its team `{team}` by that");
+        let _ = write!(summary, "; {name} joins its team `{team}` by that");
     }
     summary
 }
@@ -95,7 +89,7 @@ fn removal(policy: &EscalationPolicy, user: &str, source: &str) -> String {
     let mut summary = format!(
         "Take {source} out of {} of escalation policy {}",
         levels(policy, user),
-        quoted(policy)
+        quoted(&policy.called())
     );
     let rules = policy.rules.iter().filter(|rule| rule.names(user));
     if rules.clone().any(|rule| !rule.has_others(user)) {
@@ -137,25 +131,22 @@ fn places(policy: &EscalationPolicy, user: &str) -> String {
 
 /// Applies `replace-in-policy` and `remove-from-policy`.
 pub fn edit(client: &Client, payload: &Json) -> Result<Applied> {
-    let source = id_in(payload, "from")?;
-    let heir = match payload.get("to") {
-        Json::Null => None,
-        _ => Some(id_in(payload, "to")?),
-    };
-    let Some(mut policy) = find(client, &id_in(payload, "policy")?)? else {
+    let parties = Parties::read(payload)?;
+    let source = parties.from.id.as_str();
+    let Some(mut policy) = find(client, &required_id(payload, "policy")?)? else {
         return Ok(unchanged("already-gone"));
     };
-    let now = places(&policy, &source);
+    let now = places(&policy, source);
     if now.is_empty() {
         return Ok(unchanged("already-done"));
     }
-    let name = name_in(payload, "from_name");
-    if heir.is_none() && is_last(&policy, &source) {
+    let name = &parties.from.name;
+    if parties.to.is_none() && is_last(&policy, source) {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(
                 "nobody but {name} is on escalation policy {}",
-                quoted(&policy)
+                quoted(&policy.called())
             ),
         )
         .hint("put somebody else on it in PagerDuty, or hand over with `plan-transfer`"));
@@ -164,26 +155,27 @@ pub fn edit(client: &Client, payload: &Json) -> Result<Applied> {
         return Err(changed(&policy));
     }
     let before = policy.rules.clone();
-    policy.replace(&source, heir.as_deref());
+    policy.replace(source, parties.to_id());
     policy.put(client)?;
     let undo = Draft {
         kind: RESTORE,
         summary: format!(
             "Put {name} back on escalation policy {}, if nobody has changed it since",
-            quoted(&policy)
+            quoted(&policy.called())
         ),
-        payload: Json::of([
-            ("policy", policy.id.as_str().into()),
-            ("was", write_rules(&before)),
-            ("is", write_rules(&policy.rules)),
-        ]),
+        payload: parties
+            .payload()
+            .with("policy", policy.id.as_str())
+            .with("was", write_rules(&before))
+            .with("is", write_rules(&policy.rules))
+            .done(),
     };
     Ok(applied(Effect::Updated, Some(undo)))
 }
 
 /// Applies `restore-policy`: only to a policy that is as the step left it.
 pub fn restore(client: &Client, payload: &Json) -> Result<Applied> {
-    let Some(mut policy) = find(client, &id_in(payload, "policy")?)? else {
+    let Some(mut policy) = find(client, &required_id(payload, "policy")?)? else {
         return Ok(unchanged("already-gone"));
     };
     let mut was: Vec<Rule> = payload.objects("was").map(Rule::read).collect();
@@ -217,12 +209,8 @@ fn find(client: &Client, id: &str) -> Result<Option<EscalationPolicy>> {
 }
 
 fn changed(policy: &EscalationPolicy) -> Error {
-    Error::new(
-        ErrorCode::Conflict,
-        format!(
-            "escalation policy {} has been changed since",
-            quoted(policy)
-        ),
-    )
-    .hint("make a new plan, which shows it as it is now")
+    world_changed(format!(
+        "escalation policy {} has been changed since",
+        quoted(&policy.called())
+    ))
 }

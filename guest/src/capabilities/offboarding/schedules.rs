@@ -12,7 +12,7 @@
 //! restriction or end.
 
 use super::parties::{Parties, listed, malformed, places_of, quoted, required, world_changed};
-use super::step::{Draft, Drafts, Leaving, applied};
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -44,7 +44,7 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
         let change = Change {
             schedule: schedule.id.clone(),
             name: schedule.name.clone(),
-            parties: Parties::of(leaving)?,
+            parties: Parties::of(leaving),
             layers: layers
                 .iter()
                 .map(|layer| Part::of(layer, &leaving.source.id))
@@ -71,11 +71,6 @@ pub fn apply(client: &Client, payload: &Json) -> Result<Applied> {
     }
     schedule.save(client, &layers)?;
     Ok(applied(Effect::Updated, change.undo(&layers)))
-}
-
-/// Nothing to do.
-pub fn unchanged(reason: &str) -> Applied {
-    applied(Effect::Unchanged(reason.to_owned()), None)
 }
 
 /// What a step is to do.

@@ -16,8 +16,7 @@
 //! the empty place, and the old ones, then without effect, are deleted.
 
 use super::parties::{Parties, listed, malformed, places_of, quoted, required, world_changed};
-use super::schedules::unchanged;
-use super::step::{Draft, Drafts, Leaving, applied};
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -221,7 +220,7 @@ impl Change {
         if events.peek().is_none() {
             return Ok(None);
         }
-        let parties = Parties::of(leaving)?;
+        let parties = Parties::of(leaving);
         Ok(Some(Self {
             schedule: schedule.id.clone(),
             name: schedule.name.clone(),

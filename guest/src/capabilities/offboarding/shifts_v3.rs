@@ -8,9 +8,8 @@
 
 use super::overrides::between;
 use super::parties::{Parties, malformed, quoted, required};
-use super::schedules::unchanged;
 use super::schedules_v3::all;
-use super::step::{Draft, Drafts, Leaving, applied};
+use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
@@ -185,7 +184,7 @@ impl Thing {
             id: id.to_owned(),
             start,
             end,
-            parties: Parties::of(leaving)?,
+            parties: Parties::of(leaving),
         })
     }
 

@@ -1,10 +1,9 @@
 //! A step of a plan, before it goes to the host and after it came back.
 
-use crate::errors::{Error, Result};
+use super::parties::malformed;
+use crate::errors::Result;
 use crate::exports::iga::connector::offboarding::{Applied, Step};
 use crate::iga::connector::types::Effect;
-use crate::pagerduty::client::checked_id;
-use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::Json;
 use crate::pagerduty::users::User;
 
@@ -18,23 +17,6 @@ pub struct Leaving<'a> {
     pub source: &'a User,
     /// Who takes over; none if nobody does.
     pub heir: Option<&'a User>,
-}
-
-impl Leaving<'_> {
-    /// What people call who leaves.
-    pub fn source_name(&self) -> String {
-        self.source.called()
-    }
-
-    /// What people call who takes over.
-    pub fn heir_name(&self) -> Option<String> {
-        self.heir.map(User::called)
-    }
-
-    /// A payload's account to take over.
-    pub fn heir_id(&self) -> Option<&str> {
-        self.heir.map(|heir| heir.id.as_str())
-    }
 }
 
 /// One change of a plan, yet without an id.
@@ -85,24 +67,7 @@ pub fn payload(step: &Step) -> Result<Json> {
     let payload = versioned
         .filter(|json| json.number("v") == Some(VERSION))
         .and_then(|json| json.into_field("p"));
-    payload.ok_or_else(foreign)
-}
-
-/// A field of a payload that holds an id.
-pub fn id_in(payload: &Json, name: &str) -> Result<String> {
-    let id = payload.text(name).ok_or_else(foreign)?;
-    checked_id(&id)?;
-    Ok(id)
-}
-
-/// What a payload calls somebody or something, fit for a sentence.
-pub fn name_in(payload: &Json, name: &str) -> String {
-    clean(&payload.text(name).unwrap_or_default())
-}
-
-fn foreign() -> Error {
-    Error::invalid_input("the step's payload is not one that this connector made")
-        .hint("make the plan anew with this version of the connector")
+    payload.ok_or_else(malformed)
 }
 
 /// `1 incident`, `2 incidents`.
