@@ -213,7 +213,10 @@ fn assert_ok(output: &Output) {
 fn assert_refused(output: &Output, code: i32, said: &[&str]) {
     let shown = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{shown}");
-    assert!(shown.contains("error: ") && shown.contains("; hint: "), "{shown}");
+    assert!(
+        shown.contains("error: ") && shown.contains("; hint: "),
+        "{shown}"
+    );
     for said in said {
         assert!(shown.contains(said), "{shown} should say {said}");
     }
@@ -243,7 +246,10 @@ fn a_person_allows_access_once_and_commands_use_the_profile_from_then_on() {
         ("code_challenge_method", "S256"),
         ("scope", "read"),
     ] {
-        assert!(asked.contains(&(name.to_owned(), value.to_owned())), "{asked:?}");
+        assert!(
+            asked.contains(&(name.to_owned(), value.to_owned())),
+            "{asked:?}"
+        );
     }
     assert!(login.redirect_uri().starts_with("http://127.0.0.1:"));
     let back = browse(&login.url).location.expect("back to the terminal");
@@ -264,10 +270,18 @@ fn a_person_allows_access_once_and_commands_use_the_profile_from_then_on() {
     let before = desk.token_requests();
     let output = desk.run(&["accounts", "--json", "-v"]);
     assert_ok(&output);
-    assert!(stderr(&output).contains("profile=\"default\""), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("profile=\"default\""),
+        "{}",
+        stderr(&output)
+    );
     assert_ok(&desk.run(&["validate", "--auth", "oauth"]));
     assert_ok(&desk.run(&["validate", "--profile", "default"]));
-    assert_eq!(desk.token_requests(), before, "the access token is still good");
+    assert_eq!(
+        desk.token_requests(),
+        before,
+        "the access token is still good"
+    );
 }
 
 #[test]
@@ -285,7 +299,10 @@ fn an_answer_with_another_state_is_turned_away_and_ends_nothing() {
         let page = browse(&format!("{callback}{wrong}"));
         assert_eq!(page.status, 400, "{wrong}");
     }
-    assert_eq!(browse(&callback.replace("/callback", "/favicon.ico")).status, 404);
+    assert_eq!(
+        browse(&callback.replace("/callback", "/favicon.ico")).status,
+        404
+    );
     let no_code = browse(&format!("{callback}?state={}", login.state()));
     assert_eq!(no_code.status, 400);
     assert_eq!(desk.token_requests(), 0, "no code was exchanged");
@@ -376,7 +393,11 @@ fn an_application_signs_in_without_a_person() {
         .args(settings)
         .output()
         .expect("it runs");
-    assert_refused(&without_secret, 2, &["client secret", "--client-secret-file"]);
+    assert_refused(
+        &without_secret,
+        2,
+        &["client secret", "--client-secret-file"],
+    );
     let secret = desk.folder.path().join("secret");
     fs::write(&secret, "not-the-secret\n").expect("written");
     let with_file = |args: &[&str]| {
@@ -388,7 +409,11 @@ fn an_application_signs_in_without_a_person() {
             .expect("it runs")
     };
     assert_refused(&with_file(&[]), 2, &["`subdomain`", "--setting subdomain="]);
-    assert_refused(&with_file(&settings), 1, &["invalid_client", "client secret"]);
+    assert_refused(
+        &with_file(&settings),
+        1,
+        &["invalid_client", "client secret"],
+    );
     fs::write(&secret, format!("{}\n", OAUTH_CLIENT.secret)).expect("written");
     assert_refused(
         &with_file(&["--setting", "subdomain=other"]),
@@ -417,7 +442,9 @@ fn a_file_beats_a_named_profile_beats_the_variable_beats_the_default_profile() {
     };
     let with_key = "simulated-token";
     assert!(!acting_as(&mut desk.command(&["validate"])));
-    assert!(acting_as(desk.command(&["validate"]).env("PAGERDUTY_TOKEN", with_key)));
+    assert!(acting_as(
+        desk.command(&["validate"]).env("PAGERDUTY_TOKEN", with_key)
+    ));
     assert!(!acting_as(
         desk.command(&["validate", "--profile", "default"])
             .env("PAGERDUTY_TOKEN", with_key)
@@ -426,7 +453,11 @@ fn a_file_beats_a_named_profile_beats_the_variable_beats_the_default_profile() {
         desk.command(&["validate", "--auth", "oauth-app"])
             .env("PAGERDUTY_TOKEN", with_key)
     ));
-    assert!(acting_as(&mut desk.command(&["validate", "--profile", "person"])));
+    assert!(acting_as(&mut desk.command(&[
+        "validate",
+        "--profile",
+        "person"
+    ])));
     assert_refused(
         &desk.run(&["validate", "--profile", "person", "--auth", "oauth-app"]),
         2,
@@ -435,7 +466,11 @@ fn a_file_beats_a_named_profile_beats_the_variable_beats_the_default_profile() {
     assert_refused(
         &desk.run(&["validate", "--profile", "nobody"]),
         2,
-        &["`nobody`", "`default`, `person`", "harness login --profile nobody"],
+        &[
+            "`nobody`",
+            "`default`, `person`",
+            "harness login --profile nobody",
+        ],
     );
     assert_refused(
         &desk.run(&["validate", "--profile", "../default"]),
@@ -503,7 +538,11 @@ fn a_profile_that_others_can_read_is_refused() {
     let asked = desk.simulator.request_count();
     let output = desk.as_application(&[]);
     assert_refused(&output, 2, &["write to", "chmod 700"]);
-    assert_eq!(desk.simulator.request_count(), asked, "before anything was sent");
+    assert_eq!(
+        desk.simulator.request_count(),
+        asked,
+        "before anything was sent"
+    );
 }
 
 #[test]
@@ -540,10 +579,18 @@ fn a_logout_removes_the_profile_and_says_what_it_leaves() {
     let output = logout("emea");
     assert_ok(&output);
     assert!(stdout(&output).contains("removed"), "{}", stdout(&output));
-    assert!(stderr(&output).contains("was not told"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("was not told"),
+        "{}",
+        stderr(&output)
+    );
     assert!(!desk.file("emea").exists());
     assert_refused(&logout("emea"), 2, &["no profile `emea`"]);
-    assert_refused(&desk.run(&["validate"]), 2, &["no credential", "harness login"]);
+    assert_refused(
+        &desk.run(&["validate"]),
+        2,
+        &["no credential", "harness login"],
+    );
 }
 
 #[test]
@@ -553,7 +600,10 @@ fn another_connector_gets_neither_secret_nor_password_where_it_was_not_granted()
     let bytes = crate::oauth::replaced("identity.pagerduty.com", "identity.attackers.com");
     fs::write(&theirs, bytes).expect("written");
     let theirs = theirs.to_str().expect("a path");
-    let flows: [&[&str]; 2] = [&[], &["--client-credentials", "--setting", "subdomain=acme"]];
+    let flows: [&[&str]; 2] = [
+        &[],
+        &["--client-credentials", "--setting", "subdomain=acme"],
+    ];
     for flow in flows {
         let output = desk
             .command(&["login", "--connector", theirs, "--client-id", "mine"])
@@ -578,7 +628,11 @@ fn another_connector_gets_neither_secret_nor_password_where_it_was_not_granted()
     stored["moved"] = false.into();
     fs::write(desk.file("mine"), stored.to_string()).expect("written");
     let output = desk.run(&["validate", "--connector", theirs, "--profile", "mine"]);
-    assert_refused(&output, 2, &["identity.attackers.com", "not for this connector"]);
+    assert_refused(
+        &output,
+        2,
+        &["identity.attackers.com", "not for this connector"],
+    );
 }
 
 #[test]
@@ -592,7 +646,10 @@ fn a_recording_made_with_a_profile_holds_no_token_and_no_sign_in() {
     assert_ok(&desk.run(&["accounts", "--record", cassette]));
     assert_eq!(desk.token_requests(), before + 1, "renewed meanwhile");
     let text = fs::read_to_string(cassette).expect("recorded");
-    assert!(!text.contains("pdus+_") && !text.contains("/oauth/"), "{text}");
+    assert!(
+        !text.contains("pdus+_") && !text.contains("/oauth/"),
+        "{text}"
+    );
     let replayed = harness()
         .args(["accounts", "--replay", cassette])
         .output()
@@ -615,9 +672,11 @@ fn no_command_tells_a_secret_even_when_it_says_everything() {
     note(desk.run(&["validate", "-vvv"]));
     desk.end("app");
     note(desk.run(&["validate", "-vvv", "--profile", "app"]));
-    desk.simulator
-        .faults()
-        .add("POST /oauth/token truncated times=1".parse().expect("a fault"));
+    desk.simulator.faults().add(
+        "POST /oauth/token truncated times=1"
+            .parse()
+            .expect("a fault"),
+    );
     desk.end("app");
     note(desk.run(&["validate", "-vvv", "--profile", "app"]));
     desk.simulator.advance(Duration::from_secs(240 * 86_400));

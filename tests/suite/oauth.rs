@@ -69,11 +69,14 @@ impl Bench {
 
     fn client(&self, scheme: &str) -> Client {
         let secret = Credential::token(OAUTH_CLIENT.secret).expect("a secret");
+        let scheme = connector().oauth_scheme(scheme).expect("it has one");
         Client::new(
-            connector().oauth_scheme(scheme).expect("it has one"),
+            scheme,
             Registration::confidential(OAUTH_CLIENT.id, secret),
             &self.network,
+            &scheme.origins(),
         )
+        .expect("its origins are trusted")
     }
 
     /// A sign-in with a person's consent.
@@ -113,7 +116,12 @@ impl Bench {
         let request = http::Request::get(format!("/oauth/{path}"))
             .body(Full::<bytes::Bytes>::default())
             .expect("a request");
-        let reply = self.simulator.router().call(request).await.expect("it answers");
+        let reply = self
+            .simulator
+            .router()
+            .call(request)
+            .await
+            .expect("it answers");
         let location = reply.headers()["location"].to_str().expect("a URL");
         let location = url::Url::parse(location).expect("a URL");
         let code = location
@@ -239,11 +247,21 @@ fn a_token_is_renewed_ahead_of_its_expiry_and_not_before() {
             let before = bench.exchanges();
             let tenant = bench.tenant(session.clone());
             tenant.validate().await.expect("a good token");
-            tenant.list_accounts(page(None)).await.expect("a good token");
+            tenant
+                .list_accounts(page(None))
+                .await
+                .expect("a good token");
             assert_eq!(bench.token_requests(before), renewals, "{seconds} s");
             if renewals == 1 {
-                assert!(is_token(&bench.simulator.exchanges()[before]), "first of all");
-                assert_ne!(field(&store, "refresh_token"), refresh, "the new one is kept");
+                assert!(
+                    is_token(&bench.simulator.exchanges()[before]),
+                    "first of all"
+                );
+                assert_ne!(
+                    field(&store, "refresh_token"),
+                    refresh,
+                    "the new one is kept"
+                );
             }
             // Nobody was ever refused for it.
             let exchanges = bench.simulator.exchanges();
@@ -346,7 +364,10 @@ fn a_token_endpoint_that_is_down_is_a_passing_failure() {
         let error = tenant.validate().await.expect_err("expired");
         assert_eq!(error.code(), "connection_failed");
         assert!(error.to_string().contains("503"), "{error}");
-        tenant.validate().await.expect("it is back, and nothing was lost");
+        tenant
+            .validate()
+            .await
+            .expect("it is back, and nothing was lost");
     });
 }
 
@@ -385,11 +406,17 @@ fn an_application_signs_in_again_on_expiry_and_on_refusal() {
         assert_eq!(tenant.validate().await.expect("good").acting_as, None);
         let before = bench.exchanges();
         bench.simulator.advance(Duration::from_secs(86_400));
-        tenant.validate().await.expect("refused, and signed in again");
+        tenant
+            .validate()
+            .await
+            .expect("refused, and signed in again");
         assert_eq!(bench.token_requests(before), 1);
         end(&store, -5);
         let tenant = bench.tenant(bench.reopen(&store).await);
-        tenant.validate().await.expect("expired, and signed in again");
+        tenant
+            .validate()
+            .await
+            .expect("expired, and signed in again");
         assert_eq!(bench.token_requests(before), 2);
         drop(tenant);
     });
@@ -481,7 +508,10 @@ fn a_store_that_takes_nothing_keeps_the_refresh_token_from_being_burned() {
         assert!(error.to_string().contains("the disk is full"), "{error}");
         assert_eq!(bench.exchanges(), before, "the vendor was not asked");
         watched.refuses_all.store(false, Ordering::SeqCst);
-        tenant.validate().await.expect("what was stored is still good");
+        tenant
+            .validate()
+            .await
+            .expect("what was stored is still good");
     });
 }
 
@@ -500,11 +530,19 @@ fn tokens_that_can_not_be_stored_are_not_used_and_not_lost() {
             assert!(matches!(error, SignInError::NotStored { .. }), "{error:?}");
         }
         assert_eq!(stored_text(&store), old, "what was there is whole");
-        assert_eq!(bench.exchanges(), before + 1, "one renewal, and no other request");
+        assert_eq!(
+            bench.exchanges(),
+            before + 1,
+            "one renewal, and no other request"
+        );
         watched.refuses_new.store(false, Ordering::SeqCst);
         tenant.validate().await.expect("stored by now");
         assert_ne!(stored_text(&store), old);
-        assert_eq!(bench.token_requests(before), 1, "by the tokens that were held");
+        assert_eq!(
+            bench.token_requests(before),
+            1,
+            "by the tokens that were held"
+        );
     });
 }
 
@@ -570,7 +608,10 @@ fn a_token_that_came_by_renewal_is_taken_out_of_answers_too() {
         let store = memory();
         let tenant = bench.tenant(bench.ending(&store, -5).await);
         tenant.validate().await.expect("renewed");
-        let (access, refresh) = (field(&store, "access_token"), field(&store, "refresh_token"));
+        let (access, refresh) = (
+            field(&store, "access_token"),
+            field(&store, "refresh_token"),
+        );
         let said = format!("no: {access} {refresh} {}", OAUTH_CLIENT.secret);
         bench.simulator.faults().add(Fault {
             when: Match {
@@ -585,7 +626,9 @@ fn a_token_that_came_by_renewal_is_taken_out_of_answers_too() {
         });
         let error = tenant.get_account("PABC123").await.expect_err("a 400");
         assert!(
-            error.to_string().contains("no: [redacted] [redacted] [redacted]"),
+            error
+                .to_string()
+                .contains("no: [redacted] [redacted] [redacted]"),
             "{error}"
         );
     });
@@ -611,7 +654,10 @@ fn a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_an_error() {
         );
         let error = tenant.validate().await.expect_err("refused");
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains("token [redacted] of [redacted] is not good"), "{shown}");
+        assert!(
+            shown.contains("token [redacted] of [redacted] is not good"),
+            "{shown}"
+        );
         assert!(!shown.contains(&refresh), "{shown}");
     });
 }
@@ -625,14 +671,20 @@ fn the_token_endpoint_is_under_the_rules_of_the_network() {
             Effect::Status {
                 status: 307,
                 body: None,
-                headers: vec![("location".to_owned(), "https://api.pagerduty.com/".to_owned())],
+                headers: vec![(
+                    "location".to_owned(),
+                    "https://api.pagerduty.com/".to_owned(),
+                )],
             },
             Some(1),
         );
         let before = bench.exchanges();
         let client = bench.client("oauth-app");
         let error = client.client_credentials(&[]).await.expect_err("no token");
-        assert!(matches!(error, OauthError::Reply { status: 307, .. }), "{error:?}");
+        assert!(
+            matches!(error, OauthError::Reply { status: 307, .. }),
+            "{error:?}"
+        );
         assert_eq!(bench.exchanges(), before + 1);
 
         // No addresses inside, whatever a name resolves to.
@@ -642,19 +694,52 @@ fn the_token_endpoint_is_under_the_rules_of_the_network() {
             &inside,
             Registration::public("some-client"),
             &Network::default().resolver(crate::egress::Rebinding),
-        );
+            &inside.origins(),
+        )
+        .expect("trusted");
         let error = client.client_credentials(&[]).await.expect_err("inside");
         assert!(error.to_string().contains("not granted"), "{error}");
 
         // No certificate but one that holds.
+        let here = format!("https://127.0.0.1:{}", bench.port());
+        let here = scheme.at(&here.parse().expect("an origin"));
         let client = Client::new(
-            &scheme.at(&format!("https://127.0.0.1:{}", bench.port()).parse().expect("an origin")),
+            &here,
             Registration::public("some-client"),
             &Network::default(),
-        );
+            &here.origins(),
+        )
+        .expect("trusted");
         let error = client.client_credentials(&[]).await.expect_err("not ours");
         assert!(error.to_string().contains("certificate"), "{error}");
     });
+}
+
+#[test]
+fn a_sign_in_at_an_origin_that_is_not_trusted_is_not_begun() {
+    let scheme = connector().oauth_scheme("oauth").expect("it has one");
+    for trusted in [
+        &[][..],
+        &["https://api.pagerduty.com"],
+        &["https://identity.pagerduty.com:8443"],
+    ] {
+        let trusted = trusted
+            .iter()
+            .map(|origin| origin.parse().expect("an origin"));
+        let error = Client::new(
+            scheme,
+            Registration::public("some-client"),
+            &Network::default(),
+            &trusted.collect(),
+        )
+        .expect_err("not trusted");
+        assert!(matches!(error, OauthError::NotGranted(_)), "{error:?}");
+        assert!(
+            error
+                .hint()
+                .contains("--grant https://identity.pagerduty.com")
+        );
+    }
 }
 
 #[test]
@@ -698,7 +783,10 @@ fn a_grant_of_less_than_was_asked_for_is_an_error() {
         let scopes = vec!["read".to_owned(), "everything".to_owned()];
         let authorization = client.authorize(REDIRECT, &scopes).expect("it starts");
         let code = bench.browse(authorization.url.as_str()).await;
-        let tokens = client.exchange(&authorization, &code).await.expect("a code");
+        let tokens = client
+            .exchange(&authorization, &code)
+            .await
+            .expect("a code");
         let error = OauthCredential::issued_to(&client, Flow::AuthorizationCode, &scopes, tokens)
             .expect_err("not all of it");
         assert_eq!(
@@ -709,7 +797,10 @@ fn a_grant_of_less_than_was_asked_for_is_an_error() {
             }
         );
         // A code is good once.
-        let error = client.exchange(&authorization, &code).await.expect_err("used");
+        let error = client
+            .exchange(&authorization, &code)
+            .await
+            .expect_err("used");
         assert!(matches!(error, OauthError::Refused { ref code, .. } if code == "invalid_grant"));
     });
 }
@@ -723,7 +814,10 @@ fn another_verifier_does_not_get_the_tokens() {
         let theirs = client.authorize(REDIRECT, &[]).expect("it starts");
         assert!(mine.answers(&mine.state) && !mine.answers(&theirs.state));
         let code = bench.browse(mine.url.as_str()).await;
-        let error = client.exchange(&theirs, &code).await.expect_err("not theirs");
+        let error = client
+            .exchange(&theirs, &code)
+            .await
+            .expect_err("not theirs");
         assert!(matches!(error, OauthError::Refused { .. }), "{error:?}");
     });
 }
@@ -738,7 +832,10 @@ fn a_sign_in_is_not_used_by_a_connector_with_other_ideas_of_where_tokens_come_fr
         let config = TenantConfig::new(bench.grant.clone()).oauth(session.clone());
         let error = foreign.open(config.clone()).expect_err("refused");
         assert!(matches!(error, OpenError::SignIn { .. }), "{error:?}");
-        assert!(error.to_string().contains("identity.attackers.com"), "{error}");
+        assert!(
+            error.to_string().contains("identity.attackers.com"),
+            "{error}"
+        );
         connector().open(config).expect("where it came from");
 
         let (client, credential) = bench.consented().await;

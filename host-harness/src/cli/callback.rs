@@ -117,7 +117,9 @@ impl Arrived {
         if self.browser.send(page).is_ok() {
             let told = async { while self.shown.join_next().await.is_some() {} };
             // Other connections may be idle; this one is written by then.
-            tokio::time::timeout(Duration::from_secs(2), told).await.ok();
+            tokio::time::timeout(Duration::from_secs(2), told)
+                .await
+                .ok();
         }
     }
 }

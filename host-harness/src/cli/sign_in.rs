@@ -57,7 +57,9 @@ pub(super) fn store() -> Result<FileStore, Failure> {
     // They change with each renewal, and must not be synchronised between
     // machines as configuration often is: state, and not configuration.
     let state = folders.state_dir().unwrap_or_else(|| folders.data_dir());
-    Ok(FileStore::new(state.join("iga-harness").join("credentials")))
+    Ok(FileStore::new(
+        state.join("iga-harness").join("credentials"),
+    ))
 }
 
 /// The credential that the arguments mean: a file, a profile that they name,
@@ -94,7 +96,10 @@ pub(super) async fn find(
                         session.scheme(),
                         scheme.id()
                     ),
-                    format!("leave out `--auth`, or sign in with `harness login --auth {}`", scheme.id()),
+                    format!(
+                        "leave out `--auth`, or sign in with `harness login --auth {}`",
+                        scheme.id()
+                    ),
                 ))
             }
             _ => Ok(sign_in),

@@ -22,7 +22,8 @@ use crate::{
         value_to_json,
     },
     egress::{
-        Authentication, Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source, TenantEgress,
+        Authentication, Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source,
+        TenantEgress,
         policy::{Declaration, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},

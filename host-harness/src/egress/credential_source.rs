@@ -118,9 +118,11 @@ impl Authentication {
 }
 
 fn present(issued: Issued, scheme: &HeaderScheme) -> Result<Presented, SignInError> {
-    let presented = Presented::new(&issued.credential, scheme)
-        .map_err(|error: CredentialError| SignInError::NotRenewed {
-            why: error.to_string(),
+    let presented =
+        Presented::new(&issued.credential, scheme).map_err(|error: CredentialError| {
+            SignInError::NotRenewed {
+                why: error.to_string(),
+            }
         })?;
     Ok(presented.of_issue(issued.issue))
 }

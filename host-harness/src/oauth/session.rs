@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::{
-    Client, CredentialStore, Flow, OauthCredential, OauthError, ProfileKey, StoreError,
-    StoreLock, StoredCredential, error,
+    Client, CredentialStore, Flow, OauthCredential, OauthError, ProfileKey, StoreError, StoreLock,
+    StoredCredential, error,
 };
 use crate::egress::{Credential, CredentialSource, Issued, Network, Redactor, SignInError};
 
@@ -360,7 +360,9 @@ impl Inner {
             held.unsaved.then(|| held.credential.clone())
         };
         if let Some(credential) = unsaved {
-            self.save(credential).await.map_err(|error| not_stored(&error))?;
+            self.save(credential)
+                .await
+                .map_err(|error| not_stored(&error))?;
             let mut held = self.held();
             held.unsaved = false;
             if held.settles(cause) {
@@ -466,8 +468,7 @@ impl Inner {
         }
         let mut held = self.held();
         held.before = held.credential.secrets().cloned().collect();
-        self.redactor
-            .know(credential.secrets().chain(&held.before));
+        self.redactor.know(credential.secrets().chain(&held.before));
         held.credential = credential;
         held.issue += 1;
         held.unsaved = unsaved;

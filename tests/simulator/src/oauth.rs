@@ -100,7 +100,8 @@ impl Grants {
     /// way.
     fn use_up(&mut self, token: &str) -> Option<Refresh> {
         if let Some(sign_in) = self.used.get(token) {
-            self.refresh.retain(|_, refresh| refresh.sign_in != *sign_in);
+            self.refresh
+                .retain(|_, refresh| refresh.sign_in != *sign_in);
             self.access.retain(|_, access| access.sign_in != *sign_in);
             return None;
         }
@@ -316,7 +317,9 @@ fn user_token(
 
 fn access_life(account: &Account, documented: i64) -> i64 {
     let life = account.config.access_token_life;
-    life.map_or(documented, |life| i64::try_from(life.as_secs()).unwrap_or(i64::MAX))
+    life.map_or(documented, |life| {
+        i64::try_from(life.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 /// A token of the app itself: no user and no refresh token.
