@@ -454,6 +454,13 @@ impl Inner {
     }
 
     fn hold(&self, credential: OauthCredential, cause: Cause, unsaved: bool) {
+        tracing::info!(
+            target: "harness::sign_in",
+            profile = self.key.profile(),
+            ?cause,
+            expires_at = credential.tokens.expires_at.map(tracing::field::display),
+            "access token renewed"
+        );
         let missing = credential
             .asked
             .iter()
