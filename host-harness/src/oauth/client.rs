@@ -1,37 +1,23 @@
 //! The protocol: RFC 6749 with PKCE, by the `oauth2` crate, over our own
 //! connections.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    fmt,
-    sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
-use http_body_util::{BodyExt, Full, Limited};
 use jiff::{SignedDuration, Timestamp};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenResponse, TokenUrl,
+    EndpointSet, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    TokenResponse, TokenUrl,
     basic::{BasicClient, BasicErrorResponse, BasicTokenResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Flow, OauthError, Scheme, scheme};
+use super::{Flow, OauthError, Scheme, endpoint::Endpoint, scheme};
 use crate::egress::{
     Credential, CredentialError, Network, Origin, Pool, Redactor, TransportError, policy::Grant,
 };
-
-/// A code is good for 30 s at PagerDuty, so an exchange that takes longer is
-/// lost anyway.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Tokens and an identity token take some kilobytes.
-const TOKEN_REPLY: usize = 256 << 10;
 
 /// The application, as it is registered with the vendor.
 #[derive(Clone, Debug)]
@@ -244,10 +230,7 @@ impl Client {
     }
 
     fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            pool: self.pool.clone(),
-            status: AtomicU16::new(0),
-        }
+        Endpoint::new(self.pool.clone())
     }
 
     fn tokens(
@@ -372,41 +355,4 @@ impl Registration {
 
 fn redirect(uri: &str) -> Result<RedirectUrl, OauthError> {
     RedirectUrl::new(uri.to_owned()).map_err(|_| OauthError::RedirectUri)
-}
-
-/// The token endpoint, as the `oauth2` crate wants to see it.
-struct Endpoint {
-    pool: Pool,
-    /// Of the latest answer.
-    status: AtomicU16,
-}
-
-impl Endpoint {
-    fn status(&self) -> u16 {
-        self.status.load(Ordering::Relaxed)
-    }
-
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let request = request.map(|body| Full::new(body.into()));
-        tokio::time::timeout(TOKEN_TIMEOUT, async {
-            let (parts, body) = self.pool.send(request).await?.into_parts();
-            self.status.store(parts.status.as_u16(), Ordering::Relaxed);
-            let body = Limited::new(body, TOKEN_REPLY)
-                .collect()
-                .await
-                .map_err(|error| TransportError::Broken(error.to_string()))?;
-            Ok(HttpResponse::from_parts(parts, body.to_bytes().into()))
-        })
-        .await
-        .map_err(|_| TransportError::Timeout(TOKEN_TIMEOUT))?
-    }
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for Endpoint {
-    type Error = TransportError;
-    type Future = futures_util::future::BoxFuture<'c, Result<HttpResponse, TransportError>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
 }

@@ -59,8 +59,10 @@
 //! [`Client::exchange`] takes the code that comes back.
 
 mod client;
+mod endpoint;
 mod error;
 mod file_store;
+mod renewal;
 mod scheme;
 mod session;
 mod store;
