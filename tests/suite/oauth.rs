@@ -69,11 +69,14 @@ impl Bench {
 
     fn client(&self, scheme: &str) -> Client {
         let secret = Credential::token(OAUTH_CLIENT.secret).expect("a secret");
+        let scheme = connector().oauth_scheme(scheme).expect("it has one");
         Client::new(
-            connector().oauth_scheme(scheme).expect("it has one"),
+            scheme,
             Registration::confidential(OAUTH_CLIENT.id, secret),
             &self.network,
+            &scheme.origins(),
         )
+        .expect("its origins are trusted")
     }
 
     /// A sign-in with a person's consent.
@@ -210,6 +213,8 @@ fn end(store: &Arc<dyn CredentialStore>, seconds: i64) {
     let mut json: serde_json::Value = serde_json::from_str(&stored_text(store)).expect("JSON");
     let at = Timestamp::now() + SignedDuration::from_secs(seconds);
     json["expires_at"] = at.to_string().into();
+    // As long a life as PagerDuty gives it.
+    json["issued_at"] = (at - SignedDuration::from_hours(240)).to_string().into();
     let changed = StoredCredential::parse(&json.to_string().into()).expect("still one");
     store.save(&key(), &changed).expect("stored");
 }
@@ -262,7 +267,7 @@ fn a_token_is_renewed_ahead_of_its_expiry_and_not_before() {
             }
             // Nobody was ever refused for it.
             let exchanges = bench.simulator.exchanges();
-            assert!(exchanges.iter().all(|exchange| exchange.status == 200));
+            assert!(exchanges.iter().all(|exchange| exchange.status != 401));
         }
     });
 }
@@ -691,21 +696,52 @@ fn the_token_endpoint_is_under_the_rules_of_the_network() {
             &inside,
             Registration::public("some-client"),
             &Network::default().resolver(crate::egress::Rebinding),
-        );
+            &inside.origins(),
+        )
+        .expect("trusted");
         let error = client.client_credentials(&[]).await.expect_err("inside");
         assert!(error.to_string().contains("not granted"), "{error}");
 
         // No certificate but one that holds.
+        let here = format!("https://127.0.0.1:{}", bench.port());
+        let here = scheme.at(&here.parse().expect("an origin"));
         let client = Client::new(
-            &scheme.at(&format!("https://127.0.0.1:{}", bench.port())
-                .parse()
-                .expect("an origin")),
+            &here,
             Registration::public("some-client"),
             &Network::default(),
-        );
+            &here.origins(),
+        )
+        .expect("trusted");
         let error = client.client_credentials(&[]).await.expect_err("not ours");
         assert!(error.to_string().contains("certificate"), "{error}");
     });
+}
+
+#[test]
+fn a_sign_in_at_an_origin_that_is_not_trusted_is_not_begun() {
+    let scheme = connector().oauth_scheme("oauth").expect("it has one");
+    for trusted in [
+        &[][..],
+        &["https://api.pagerduty.com"],
+        &["https://identity.pagerduty.com:8443"],
+    ] {
+        let trusted = trusted
+            .iter()
+            .map(|origin| origin.parse().expect("an origin"));
+        let error = Client::new(
+            scheme,
+            Registration::public("some-client"),
+            &Network::default(),
+            &trusted.collect(),
+        )
+        .expect_err("not trusted");
+        assert!(matches!(error, OauthError::NotGranted(_)), "{error:?}");
+        assert!(
+            error
+                .hint()
+                .contains("--grant https://identity.pagerduty.com")
+        );
+    }
 }
 
 #[test]
@@ -720,7 +756,7 @@ fn replies_that_are_no_tokens_are_refused_without_quoting_them() {
             ("{\"access_token\":\"a b\",\"token_type\":\"bearer\"}", 200),
             ("{\"access_token\":7,\"token_type\":\"bearer\"}", 200),
             ("<html>down</html>", 502),
-            ("[\"secret-of-somebody\"]", 400),
+            ("{\"error\":7,\"token\":\"secret-of-somebody\"}", 400),
         ] {
             bench.at_token_endpoint(
                 Effect::Body {

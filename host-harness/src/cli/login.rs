@@ -1,11 +1,11 @@
 //! `harness login` and `harness logout`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 
 use super::{
-    args::{LoginArgs, LogoutArgs, ReachArgs},
+    args::{LoginArgs, LogoutArgs},
     callback::{Answer, Arrived, Callback},
     connect::{self, Reach},
     failure::Failure,
@@ -45,7 +45,8 @@ pub(super) async fn login(args: &LoginArgs) -> Result<(), Failure> {
     let store = sign_in::store()?;
     // Better said now than after a person has consented.
     drop(store.lock(&key)?);
-    let client = Client::new(&scheme, registration(args, flow)?, &reach.network);
+    let trusted = trusted(&scheme, args);
+    let client = Client::new(&scheme, registration(args, flow)?, &reach.network, &trusted)?;
 
     let (tokens, browser) = match flow {
         Flow::ClientCredentials => (client.client_credentials(&asked).await?, None),
@@ -75,7 +76,7 @@ pub(super) async fn login(args: &LoginArgs) -> Result<(), Failure> {
     show(args, &session, &tenant, &store)
 }
 
-/// The scheme that the arguments mean, where the operator trusts it to be.
+/// The scheme that the arguments mean.
 fn scheme(connector: &Connector, args: &LoginArgs, flow: Flow) -> Result<Scheme, Failure> {
     let schemes = connector.oauth_schemes();
     let found = match &args.auth {
@@ -102,29 +103,21 @@ fn scheme(connector: &Connector, args: &LoginArgs, flow: Flow) -> Result<Scheme,
         })?;
         return Ok(scheme.at(&origin));
     }
-    trusted(scheme, &args.reach)?;
     Ok(scheme.clone())
 }
 
-/// The bundled connector signs in where it says. Another one could name its
-/// author's own server, and get the client secret and a person's password.
-fn trusted(scheme: &Scheme, args: &ReachArgs) -> Result<(), Failure> {
-    if args.connector.connector.is_none() {
-        return Ok(());
+/// The bundled connector signs in where it says, and any connector where the
+/// operator says. Otherwise another connector could name its author's own
+/// server, and get the client secret and a person's password.
+fn trusted(scheme: &Scheme, args: &LoginArgs) -> BTreeSet<Origin> {
+    if args.reach.connector.connector.is_none() || args.identity_url.is_some() {
+        return scheme.origins();
     }
-    let granted: Vec<Origin> = args
+    args.reach
         .grant
         .iter()
         .filter_map(|origin| origin.parse().ok())
-        .collect();
-    match scheme
-        .origins()
-        .into_iter()
-        .find(|origin| !granted.contains(origin))
-    {
-        Some(origin) => Err(OauthError::NotGranted(origin).into()),
-        None => Ok(()),
-    }
+        .collect()
 }
 
 fn registration(args: &LoginArgs, flow: Flow) -> Result<Registration, Failure> {

@@ -1,31 +1,23 @@
 //! The protocol: RFC 6749 with PKCE, by the `oauth2` crate, over our own
 //! connections.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
-use http_body_util::{BodyExt, Full, Limited};
 use jiff::{SignedDuration, Timestamp};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenResponse, TokenUrl,
+    EndpointSet, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    TokenResponse, TokenUrl,
     basic::{BasicClient, BasicErrorResponse, BasicTokenResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Flow, OauthError, Scheme, scheme};
+use super::{Flow, OauthError, Scheme, endpoint::Endpoint, scheme};
 use crate::egress::{
-    Credential, CredentialError, Network, Pool, Redactor, TransportError, policy::Grant,
+    Credential, CredentialError, Network, Origin, Pool, Redactor, TransportError, policy::Grant,
 };
-
-/// A code is good for 30 s at PagerDuty, so an exchange that takes longer is
-/// lost anyway.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Tokens and an identity token take some kilobytes.
-const TOKEN_REPLY: usize = 256 << 10;
 
 /// The application, as it is registered with the vendor.
 #[derive(Clone, Debug)]
@@ -82,10 +74,22 @@ type Protocol =
     BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
 impl Client {
-    /// For a connector's scheme. The token endpoint is under the same rules as
-    /// a connector's requests: public addresses only, unless it names a
-    /// loopback host; no redirects; TLS.
-    pub fn new(scheme: &Scheme, registration: Registration, network: &Network) -> Self {
+    /// For a connector's scheme, where all its origins are `trusted`: a
+    /// connector may name its author's own server, which would be sent the
+    /// client secret. `&scheme.origins()` trusts the connector.
+    ///
+    /// The token endpoint is under the same rules as a connector's requests:
+    /// public addresses only, unless it names a loopback host; TLS; no
+    /// redirects.
+    pub fn new(
+        scheme: &Scheme,
+        registration: Registration,
+        network: &Network,
+        trusted: &BTreeSet<Origin>,
+    ) -> Result<Self, OauthError> {
+        if let Some(origin) = scheme.origins().difference(trusted).next() {
+            return Err(OauthError::NotGranted(origin.clone()));
+        }
         Self::at(
             scheme.id(),
             scheme.authorize_url().clone(),
@@ -94,7 +98,6 @@ impl Client {
             registration,
             network,
         )
-        .expect("`Scheme::new` has checked the endpoints")
     }
 
     pub(super) fn at(
@@ -140,7 +143,8 @@ impl Client {
         &self.registration
     }
 
-    /// Starts a sign-in with a person's consent, bound to a verifier.
+    /// Starts a sign-in with a person's consent. Always bound to a verifier,
+    /// also where the vendor does not insist: RFC 9700, 2.1.1.
     pub fn authorize(
         &self,
         redirect_uri: &str,
@@ -226,10 +230,7 @@ impl Client {
     }
 
     fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            pool: self.pool.clone(),
-            status: std::sync::atomic::AtomicU16::new(0),
-        }
+        Endpoint::new(self.pool.clone())
     }
 
     fn tokens(
@@ -354,42 +355,4 @@ impl Registration {
 
 fn redirect(uri: &str) -> Result<RedirectUrl, OauthError> {
     RedirectUrl::new(uri.to_owned()).map_err(|_| OauthError::RedirectUri)
-}
-
-/// The token endpoint, as the `oauth2` crate wants to see it.
-struct Endpoint {
-    pool: Pool,
-    /// Of the latest answer.
-    status: std::sync::atomic::AtomicU16,
-}
-
-impl Endpoint {
-    fn status(&self) -> u16 {
-        self.status.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        let request = request.map(|body| Full::new(body.into()));
-        tokio::time::timeout(TOKEN_TIMEOUT, async {
-            let (parts, body) = self.pool.send(request).await?.into_parts();
-            self.status
-                .store(parts.status.as_u16(), std::sync::atomic::Ordering::Relaxed);
-            let body = Limited::new(body, TOKEN_REPLY)
-                .collect()
-                .await
-                .map_err(|error| TransportError::Broken(error.to_string()))?;
-            Ok(HttpResponse::from_parts(parts, body.to_bytes().into()))
-        })
-        .await
-        .map_err(|_| TransportError::Timeout(TOKEN_TIMEOUT))?
-    }
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for Endpoint {
-    type Error = TransportError;
-    type Future = futures_util::future::BoxFuture<'c, Result<HttpResponse, TransportError>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
 }

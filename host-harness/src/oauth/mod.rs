@@ -29,7 +29,9 @@
 //! let scopes = connector.oauth_scopes(scheme, Access::Read, &settings)?;
 //! let registration =
 //!     Registration::confidential("simulated-client", Credential::token("simulated-client-secret")?);
-//! let client = Client::new(scheme, registration, &Network::default());
+//! // The last argument says which sign-in origins are trusted: here what the
+//! // connector names, since it is the bundled one.
+//! let client = Client::new(scheme, registration, &Network::default(), &scheme.origins())?;
 //! let tokens = client.client_credentials(&scopes).await?;
 //! // An error if less was granted than asked for.
 //! let credential =
@@ -57,8 +59,10 @@
 //! [`Client::exchange`] takes the code that comes back.
 
 mod client;
+mod endpoint;
 mod error;
 mod file_store;
+mod renewal;
 mod scheme;
 mod session;
 mod store;
