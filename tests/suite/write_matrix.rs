@@ -490,7 +490,13 @@ async fn cast(twin: &Simulator, write: Write) -> (String, Option<EntitlementRef>
         Write::Unassign(Kind::License) => license(&text(&licenses[0], "id")),
         Write::Unassign(Kind::Team) => return team_mate(twin, &teams, &policies).await,
         Write::Assign(Kind::Schedule) => {
-            let other = schedules.iter().find(|row| lacks(row, "schedule_layers"));
+            // Where there are several layers, nothing says which one is meant.
+            let has_one_layer = |row: &&Value| {
+                let layers = row["schedule_layers"].as_array().expect("layers");
+                layers.iter().filter(|layer| layer["end"].is_null()).count() == 1
+            };
+            let mut others = schedules.iter().filter(has_one_layer);
+            let other = others.find(|row| lacks(row, "schedule_layers"));
             on_schedule(&text(other.expect("the account is not on all"), "id"))
         }
         Write::Unassign(Kind::Schedule) => return one_of_several(&schedules),
