@@ -3,22 +3,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use host_harness::{
     Tenant,
-    contract::{
-        offboarding::{Applied, Plan},
-        types::EntitlementRef,
-    },
+    contract::offboarding::{Applied, Plan},
     egress::cassette::{RecordedFrom, Recorder},
 };
-use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
-use pagerduty_simulator::{Config, Simulator, TOKENS};
+use pagerduty_simulator::Config;
 use serde_json::{Value, json};
-use tower_service::Service as _;
 
 use crate::support::{Bench, Opening, connector};
+use crate::vendor;
 
 /// A tenant at a point in time.
 pub struct Rota {
@@ -83,7 +78,7 @@ impl Rota {
         let (simulator, what) = (self.bench.simulator.clone(), format!("{method} {path}"));
         let (method, path) = (method.to_owned(), path.to_owned());
         async move {
-            let (status, answer) = call(&simulator, &method, &path, body).await;
+            let (status, answer) = vendor::ask(&simulator, &method, &path, body).await;
             assert!((200..300).contains(&status), "{what}: {status} {answer}");
             answer
         }
@@ -246,36 +241,6 @@ fn tenant_at(bench: &Bench, now: Timestamp) -> Tenant {
     let recorder = Recorder::new(RecordedFrom::Simulator, now, [1; 32]);
     let config = bench.config.clone().record(Arc::new(recorder));
     connector().open(config).expect("it opens")
-}
-
-pub async fn call(
-    simulator: &Simulator,
-    method: &str,
-    path: &str,
-    body: Option<Value>,
-) -> (u16, Value) {
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("authorization", format!("Token token={}", TOKENS.owner))
-        .header("content-type", "application/json")
-        .body(Full::from(Bytes::from(body)))
-        .expect("a request");
-    let response = simulator.router().call(request).await.expect("an answer");
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.expect("a body");
-    let answer = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-    (status, answer)
-}
-
-pub fn membership(schedule: &str) -> EntitlementRef {
-    EntitlementRef {
-        entitlement_type: "schedule-membership".to_owned(),
-        id: "member".to_owned(),
-        resource_type: "schedule".to_owned(),
-        resource: schedule.to_owned(),
-    }
 }
 
 /// Who is on call from one instant to the next at which that changes. Two
