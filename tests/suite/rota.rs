@@ -3,22 +3,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use host_harness::{
     Tenant,
-    contract::{
-        offboarding::{Applied, Plan},
-        types::EntitlementRef,
-    },
+    contract::offboarding::{Applied, Plan, Step},
     egress::cassette::{RecordedFrom, Recorder},
 };
-use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
-use pagerduty_simulator::{Config, Simulator, TOKENS};
+use pagerduty_simulator::Config;
 use serde_json::{Value, json};
-use tower_service::Service as _;
 
 use crate::support::{Bench, Opening, connector};
+use crate::vendor;
 
 /// A tenant at a point in time.
 pub struct Rota {
@@ -61,15 +56,15 @@ impl Rota {
         self.tenant = tenant_at(&self.bench, self.now);
     }
 
-    /// The ids of users who can be on schedules: stakeholders can't.
+    /// The ids of users who can be on schedules and can be removed: neither
+    /// stakeholders nor the owner.
     pub async fn people(&self) -> Vec<String> {
         let list = self.get("/users?limit=100").await;
-        let full = |user: &&Value| {
-            !user["role"]
-                .as_str()
-                .is_some_and(|r| r.starts_with("read_only"))
+        let is_fit = |user: &&Value| {
+            let role = user["role"].as_str().expect("a role");
+            role != "owner" && !role.starts_with("read_only")
         };
-        rows(&list["users"]).filter(full).map(id).collect()
+        rows(&list["users"]).filter(is_fit).map(id).collect()
     }
 
     /// A request that must succeed.
@@ -83,7 +78,7 @@ impl Rota {
         let (simulator, what) = (self.bench.simulator.clone(), format!("{method} {path}"));
         let (method, path) = (method.to_owned(), path.to_owned());
         async move {
-            let (status, answer) = call(&simulator, &method, &path, body).await;
+            let (status, answer) = vendor::ask(&simulator, &method, &path, body).await;
             assert!((200..300).contains(&status), "{what}: {status} {answer}");
             answer
         }
@@ -226,10 +221,15 @@ impl Rota {
     /// its steps. Returns what each did and how to take it back.
     pub async fn hand_over(&self, from: &str, to: Option<&str>) -> Vec<Applied> {
         let mut applied = Vec::new();
-        for step in self.plan(from, to).await.steps {
-            applied.push(self.tenant.apply(step).await.expect("the step applies"));
+        for step in &self.plan(from, to).await.steps {
+            applied.push(self.apply(step).await);
         }
         applied
+    }
+
+    pub async fn apply(&self, step: &Step) -> Applied {
+        let applied = self.tenant.apply(step.clone()).await;
+        applied.unwrap_or_else(|error| panic!("{}: {error:?}", step.summary))
     }
 
     pub async fn plan(&self, from: &str, to: Option<&str>) -> Plan {
@@ -246,36 +246,6 @@ fn tenant_at(bench: &Bench, now: Timestamp) -> Tenant {
     let recorder = Recorder::new(RecordedFrom::Simulator, now, [1; 32]);
     let config = bench.config.clone().record(Arc::new(recorder));
     connector().open(config).expect("it opens")
-}
-
-pub async fn call(
-    simulator: &Simulator,
-    method: &str,
-    path: &str,
-    body: Option<Value>,
-) -> (u16, Value) {
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("authorization", format!("Token token={}", TOKENS.owner))
-        .header("content-type", "application/json")
-        .body(Full::from(Bytes::from(body)))
-        .expect("a request");
-    let response = simulator.router().call(request).await.expect("an answer");
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.expect("a body");
-    let answer = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-    (status, answer)
-}
-
-pub fn membership(schedule: &str) -> EntitlementRef {
-    EntitlementRef {
-        entitlement_type: "schedule-membership".to_owned(),
-        id: "member".to_owned(),
-        resource_type: "schedule".to_owned(),
-        resource: schedule.to_owned(),
-    }
 }
 
 /// Who is on call from one instant to the next at which that changes. Two

@@ -79,11 +79,15 @@ impl Json {
     }
 
     /// An object with these fields; those that are null are left out.
-    pub fn of<const N: usize>(fields: [(&str, Self); N]) -> Self {
+    pub fn of<const N: usize>(mut fields: [(&str, Self); N]) -> Self {
+        Self::of_fields(&mut fields)
+    }
+
+    fn of_fields(fields: &mut [(&str, Self)]) -> Self {
         let mut object = Vec::new();
         for (name, value) in fields {
             if !matches!(value, Self::Null) {
-                object.push((name.to_owned(), value));
+                object.push(((*name).to_owned(), std::mem::replace(value, Self::Null)));
             }
         }
         Self::Object(object)

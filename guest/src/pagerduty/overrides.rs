@@ -7,7 +7,6 @@ use crate::pagerduty::client::{Change, Client, Reply, Request, vendor_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::schedules::Turn;
-use crate::pagerduty::shifts_v3::gone;
 
 /// How far ahead to look: PagerDuty names no limit for this list.
 const DAYS_AHEAD: i64 = 2 * 365;
@@ -136,7 +135,10 @@ fn created(answer: &Json) -> Result<Vec<Override>> {
 /// was gone, or over, already.
 pub fn delete(client: &Client, schedule: &str, id: &str) -> Result<bool> {
     let path = format!("{}/{}", path(schedule)?, vendor_id(id)?);
-    gone(client.change(Change::delete(path)))
+    match client.change(Change::delete(path)) {
+        Err(error) if error.code == ErrorCode::NotFound => Ok(error.may_have_applied),
+        outcome => outcome.map(|_| true),
+    }
 }
 
 fn path(schedule: &str) -> Result<String> {

@@ -134,34 +134,19 @@ pub fn read_after<T: Row>(
     first: Option<Result<Reply>>,
 ) -> Result<Stretch<T>> {
     let mut rows = Vec::new();
-    let mut keep = |reply: &Reply| {
-        let page: Page<T> = reply.page()?;
-        let received = u32::try_from(page.rows.len()).unwrap_or(OFFSET_CAP);
-        rows.extend(page.rows);
-        Ok(Facts {
-            received,
-            more: page.more,
-            total: page.total,
-        })
-    };
-    let (end, total) = read_pages(client, list, place, want, first, &mut keep)?;
+    let mut keep = |row: &Json| rows.push(row.is_object().then(|| T::read(row)));
+    let (end, total) = read_pages(client, list, T::MANY, place, want, first, &mut keep)?;
     Ok(Stretch { rows, end, total })
 }
 
-/// What paging must know of a page.
-struct Facts {
-    received: u32,
-    more: bool,
-    total: Option<u32>,
-}
+/// Keeps what it wants of a row.
+pub type Keep<'k> = &'k mut dyn FnMut(&Json);
 
-/// Keeps a page's rows.
-type Keep<'k> = &'k mut dyn FnMut(&Reply) -> Result<Facts>;
-
-/// `read_after`, whatever the rows are.
+/// `read_after`, whatever the rows are: `many` is what the list is called.
 fn read_pages(
     client: &Client,
     list: &List<'_>,
+    many: &str,
     place: &Place,
     want: usize,
     mut first: Option<Result<Reply>>,
@@ -187,19 +172,23 @@ fn read_pages(
             let Some(reply) = first.take().or_else(|| replies.next()) else {
                 break;
             };
-            let page = keep(&reply?)?;
-            total = page.total.or(total);
-            at = at.saturating_add(page.received);
-            if !page.more {
+            let reply = reply?;
+            let page = reply.json()?;
+            let rows = reply.list(&page, many)?;
+            rows.iter().for_each(&mut *keep);
+            let received = u32::try_from(rows.len()).unwrap_or(OFFSET_CAP);
+            total = page.count("total").or(total);
+            at = at.saturating_add(received);
+            if !page.flag("more").unwrap_or(false) {
                 return Ok((Some(End::Complete), total));
             }
-            if page.received == 0 {
+            if received == 0 {
                 return Err(Error::invalid_response(format!(
                     "PagerDuty says that {} goes on, and sends no rows",
                     list.path
                 )));
             }
-            if page.received != limit_at(*offset) {
+            if received != limit_at(*offset) {
                 // The pages that are fetched along leave a gap.
                 break;
             }
@@ -234,7 +223,7 @@ pub fn read_each<'l, T: Row>(
 }
 
 /// Rows wanted of a list before anybody knows how many it has.
-const FIRST: usize = MAX_LIMIT as usize;
+pub const FIRST: usize = MAX_LIMIT as usize;
 
 fn read_all_after<T: Row>(
     client: &Client,
@@ -255,22 +244,57 @@ pub fn read_reachable<T: Row>(client: &Client, list: &List<'_>) -> Result<(Vec<T
 fn read_reachable_after<T: Row>(
     client: &Client,
     list: &List<'_>,
-    mut first: Option<Result<Reply>>,
+    first: Option<Result<Reply>>,
 ) -> Result<(Vec<T>, End)> {
-    let mut place = Place::default();
     let mut all = Vec::new();
+    let mut keep = |row: &Json| {
+        if row.is_object() {
+            all.push(T::read(row));
+        }
+    };
+    let end = read_to_end(client, list, T::MANY, first, &mut keep)?;
+    Ok((all, end))
+}
+
+/// `read_all`, whatever the rows are: `many` is what the list is called. The
+/// answer to `first_request` may be there already.
+pub fn read_rows(
+    client: &Client,
+    list: &List<'_>,
+    many: &str,
+    first: Option<Result<Reply>>,
+    keep: Keep<'_>,
+) -> Result<()> {
+    match read_to_end(client, list, many, first, keep)? {
+        End::Complete => Ok(()),
+        End::Capped => Err(capped(list.path)),
+    }
+}
+
+fn read_to_end(
+    client: &Client,
+    list: &List<'_>,
+    many: &str,
+    mut first: Option<Result<Reply>>,
+    keep: Keep<'_>,
+) -> Result<End> {
+    let mut place = Place::default();
     loop {
         // The first answer brings the total; what follows comes in one go.
         let want = match place.total {
             None => FIRST,
             Some(_) => OFFSET_CAP as usize,
         };
-        let stretch = read_after(client, list, &place, want, first.take())?;
-        place.at += u32::try_from(stretch.rows.len()).unwrap_or(OFFSET_CAP);
-        place.total = stretch.total;
-        all.extend(stretch.rows.into_iter().flatten());
-        if let Some(end) = stretch.end {
-            return Ok((all, end));
+        let mut received = 0;
+        let mut count = |row: &Json| {
+            received += 1;
+            keep(row);
+        };
+        let (end, total) = read_pages(client, list, many, &place, want, first.take(), &mut count)?;
+        place.at += received;
+        place.total = total;
+        if let Some(end) = end {
+            return Ok(end);
         }
     }
 }

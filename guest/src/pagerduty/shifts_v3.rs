@@ -5,102 +5,122 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::{DAY, Timestamp};
 use crate::pagerduty::client::{Change, Client, Request, vendor_id};
-use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::paging::{self, List};
+use crate::pagerduty::json::Json;
+use crate::pagerduty::paging::{self, FIRST, List};
 use crate::pagerduty::schedule_events::member_of;
 use crate::pagerduty::schedules_v3::{self, user};
 
 /// How far ahead to look for what happens once: PagerDuty names no limit.
 pub const DAYS_AHEAD: i64 = 2 * 365;
 
-/// An override.
-pub struct ShiftOverride {
-    /// Vendor identifier.
-    pub id: String,
-    /// Whose member is replaced.
-    pub scope: Scope,
-    /// From when.
-    pub start: Timestamp,
-    /// Until when.
-    pub end: Timestamp,
-    /// Who would be on call; none for an empty place.
-    pub overridden: Option<String>,
-    /// Who is; none for nobody.
-    pub overriding: Option<String>,
+/// Overrides or custom shifts.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// An override.
+    Override,
+    /// A shift that belongs to no rotation.
+    CustomShift,
 }
 
-/// What an override is of.
-#[derive(Clone, PartialEq)]
-pub struct Scope {
-    /// `rotation_id` or `custom_shift_id`.
-    pub field: &'static str,
-    /// The id.
-    pub id: String,
-}
-
-/// A shift of its own.
-pub struct CustomShift {
+/// An override or a custom shift.
+#[derive(Clone)]
+pub struct Single {
     /// Vendor identifier.
     pub id: String,
-    /// From when.
-    pub start: Timestamp,
-    /// Until when.
-    pub end: Timestamp,
     /// Who is on call; none for nobody.
     pub member: Option<String>,
+    /// From when.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Timestamp,
+    /// Of an override: whose shifts it is about.
+    pub scope: Scope,
+    /// Of an override: who would be on call; none for an empty place.
+    pub overridden: Option<String>,
+}
+
+/// The rotation or custom shift that an override is of.
+#[derive(Clone, PartialEq)]
+pub struct Scope {
+    /// Which of the two.
+    pub is_shift: bool,
+    /// Its id.
+    pub id: String,
+}
+
+impl Kind {
+    /// What a list of them is called, and what its path ends with.
+    fn many(self) -> &'static str {
+        match self {
+            Self::Override => "overrides",
+            Self::CustomShift => "custom_shifts",
+        }
+    }
+
+    /// What one is called in an answer.
+    fn one(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::CustomShift => "custom_shift",
+        }
+    }
+
+    fn read(self, json: &Json) -> Single {
+        let member = match self {
+            Self::Override => user(json.get("overriding_member")),
+            Self::CustomShift => {
+                let mut assignments = json.objects("assignments");
+                assignments.find_map(|assignment| user(assignment.get("member")))
+            }
+        };
+        let shift = json.text("custom_shift_id");
+        let (start, end) = range(json);
+        Single {
+            id: json.id(),
+            member,
+            start,
+            end,
+            scope: Scope {
+                is_shift: shift.is_some(),
+                id: shift.or(json.text("rotation_id")).unwrap_or_default(),
+            },
+            overridden: user(json.get("overridden_member")),
+        }
+    }
+
+    fn write(self, one: &Single) -> Json {
+        let instant = |at: Timestamp| at.to_rfc3339().as_str().into();
+        let member = member_of(one.member.as_deref());
+        let (start, end) = (instant(one.start), instant(one.end));
+        match self {
+            Self::Override => Json::of([
+                ("type", "override_shift".into()),
+                ("start_time", start),
+                ("end_time", end),
+                (one.scope.field(), one.scope.id.as_str().into()),
+                ("overridden_member", member_of(one.overridden.as_deref())),
+                ("overriding_member", member),
+            ]),
+            Self::CustomShift => {
+                let assignment =
+                    Json::of([("type", "shift_assignment".into()), ("member", member)]);
+                Json::of([
+                    ("type", "custom_shift".into()),
+                    ("start_time", start),
+                    ("end_time", end),
+                    ("assignments", Json::List(vec![assignment])),
+                ])
+            }
+        }
+    }
 }
 
 impl Scope {
-    /// A rotation.
-    pub fn rotation(id: &str) -> Self {
-        Self {
-            field: "rotation_id",
-            id: id.to_owned(),
-        }
-    }
-
-    /// A custom shift.
-    pub fn custom_shift(id: &str) -> Self {
-        Self {
-            field: "custom_shift_id",
-            id: id.to_owned(),
-        }
-    }
-}
-
-impl Row for ShiftOverride {
-    const MANY: &'static str = "overrides";
-    const ONE: &'static str = "override";
-
-    fn read(json: &Json) -> Self {
-        let scope = match json.text("custom_shift_id") {
-            Some(shift) => Scope::custom_shift(&shift),
-            None => Scope::rotation(&json.text("rotation_id").unwrap_or_default()),
-        };
-        let (start, end) = range(json);
-        Self {
-            id: json.id(),
-            scope,
-            start,
-            end,
-            overridden: user(json.get("overridden_member")),
-            overriding: user(json.get("overriding_member")),
-        }
-    }
-}
-
-impl Row for CustomShift {
-    const MANY: &'static str = "custom_shifts";
-    const ONE: &'static str = "custom_shift";
-
-    fn read(json: &Json) -> Self {
-        let (start, end) = range(json);
-        let mut assignments = json.objects("assignments");
-        Self {
-            id: json.id(),
-            start,
-            end,
-            member: assignments.find_map(|assignment| user(assignment.get("member"))),
+    fn field(&self) -> &'static str {
+        if self.is_shift {
+            "custom_shift_id"
+        } else {
+            "rotation_id"
         }
     }
 }
@@ -113,12 +133,43 @@ fn range(json: &Json) -> (Timestamp, Timestamp) {
     )
 }
 
-/// The lists of a schedule, from now on.
+/// What happens once on a schedule.
 pub struct Once<'a> {
     /// The call's client.
     pub client: &'a Client,
     /// The schedule's id.
     pub schedule: &'a str,
+}
+
+/// Those of a kind on several schedules that run or are to come, with the place
+/// of their schedule in the list. A schedule that is gone has none.
+pub fn read_each(client: &Client, schedules: &[&str], kind: Kind) -> Result<Vec<(usize, Single)>> {
+    let (since, until) = ahead(client);
+    let mut paths = Vec::new();
+    for schedule in schedules {
+        paths.push(Once { client, schedule }.path(kind)?);
+    }
+    let list = |at: usize| {
+        let path = paths.get(at).map_or("", String::as_str);
+        let list = List::all(path).uncounted().with("since", &since);
+        list.with("until", &until).with("overflow", "true")
+    };
+    let first = |at| paging::first_request(&list(at), 0, FIRST);
+    let mut replies = client.send_all((0..paths.len()).filter_map(first));
+    let mut all = Vec::new();
+    for at in 0..paths.len() {
+        let mut keep = |row: &Json| all.push((at, kind.read(row)));
+        match paging::read_rows(client, &list(at), kind.many(), replies.next(), &mut keep) {
+            Err(error) if error.code == ErrorCode::NotFound => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(all)
+}
+
+fn ahead(client: &Client) -> (String, String) {
+    let now = client.now().whole_second();
+    (now.to_rfc3339(), now.plus(DAYS_AHEAD * DAY).to_rfc3339())
 }
 
 impl Once<'_> {
@@ -127,71 +178,85 @@ impl Once<'_> {
         self.client.now().whole_second()
     }
 
-    fn overrides(&self) -> Result<Vec<ShiftOverride>> {
-        let path = overrides_path(self.schedule)?;
-        let range = Range::ahead(self.client);
-        paging::read_all(self.client, &range.list(&path))
+    /// One of them.
+    pub fn get(&self, kind: Kind, id: &str) -> Result<Single> {
+        let reply = self.client.send(Request::get(self.path_of(kind, id)?))?;
+        Ok(kind.read(reply.json()?.get(kind.one())))
     }
 
-    /// One override.
-    pub fn get_override(&self, id: &str) -> Result<ShiftOverride> {
-        let path = format!("{}/{}", overrides_path(self.schedule)?, vendor_id(id)?);
-        self.client.fetch_one(Request::get(path))
-    }
-
-    /// One custom shift.
-    pub fn custom_shift(&self, id: &str) -> Result<CustomShift> {
-        let path = format!("{}/{}", custom_shifts_path(self.schedule)?, vendor_id(id)?);
-        self.client.fetch_one(Request::get(path))
-    }
-
-    /// Creates overrides. Those that are there already are left out, so that
-    /// it can be done again after an uncertain end.
-    pub fn create_overrides(&self, wanted: &[ShiftOverride]) -> Result<()> {
-        let now = self.now();
-        looking_again(|| {
-            let there = self.overrides()?;
-            let missing = wanted
-                .iter()
-                .filter(|one| !there.iter().any(|other| one.is(other, now)))
-                .map(|one| one.write(now));
-            let missing: Vec<Json> = missing.collect();
-            if missing.is_empty() {
-                return Ok(());
+    /// Creates some, but not those that are there already: so it can be done
+    /// again after an uncertain end, and is.
+    pub fn create(&self, kind: Kind, wanted: &[Single]) -> Result<()> {
+        match self.create_missing(kind, wanted) {
+            Err(error) if error.may_have_applied => {
+                self.create_missing(kind, wanted).map_err(Error::uncertain)
             }
-            let body = Json::of([("overrides", Json::List(missing))]);
-            let change = Change::post(overrides_path(self.schedule)?, &body);
-            self.client.change(change).map(drop)
+            outcome => outcome,
+        }
+    }
+
+    fn create_missing(&self, kind: Kind, wanted: &[Single]) -> Result<()> {
+        let there = self.list(kind)?;
+        let mut missing = Vec::new();
+        for one in wanted {
+            if self.find_in(&there, kind, one).is_none() {
+                missing.push(kind.write(one));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let body = Json::of([(kind.many(), Json::List(missing))]);
+        let change = Change::post(self.path(kind)?, &body);
+        self.client.change(change).map(drop)
+    }
+
+    /// The id of one that was created.
+    pub fn find(&self, kind: Kind, wanted: &Single) -> Result<String> {
+        let there = self.list(kind).map_err(Error::uncertain)?;
+        let found = self.find_in(&there, kind, wanted);
+        found.map(|one| one.id.clone()).ok_or_else(|| {
+            Error::invalid_response("PagerDuty does not list what it has created").uncertain()
         })
     }
 
-    /// Creates one override, if it is not there already. Returns its id.
-    pub fn create_override(&self, wanted: ShiftOverride) -> Result<String> {
-        let wanted = [wanted];
-        self.create_overrides(&wanted)?;
-        let there = self.overrides().map_err(Error::uncertain)?;
-        let made = there.into_iter().find(|one| wanted[0].is(one, self.now()));
-        Ok(made.map(|one| one.id).unwrap_or_default())
+    /// One that is like that, but for what is past of it.
+    fn find_in<'t>(&self, there: &'t [Single], kind: Kind, wanted: &Single) -> Option<&'t Single> {
+        let now = self.now();
+        there.iter().find(|one| {
+            one.member == wanted.member
+                && one.start.max(now) == wanted.start.max(now)
+                && one.end == wanted.end
+                && (kind == Kind::CustomShift
+                    || one.scope == wanted.scope && one.overridden == wanted.overridden)
+        })
     }
 
-    /// Creates a custom shift, if it is not there already. Returns its id.
-    pub fn create_custom_shift(&self, wanted: &CustomShift) -> Result<String> {
-        let now = self.now();
-        let path = custom_shifts_path(self.schedule)?;
-        let range = Range::ahead(self.client);
-        looking_again(|| {
-            let there = paging::read_all::<CustomShift>(self.client, &range.list(&path))?;
-            if let Some(one) = there.into_iter().find(|one| wanted.is(one, now)) {
-                return Ok(one.id);
-            }
-            let body = Json::of([("custom_shifts", Json::List(vec![wanted.write(now)]))]);
-            let made = self
-                .client
-                .change(Change::post(path.as_str(), &body))?
-                .json()?;
-            let id = made.objects("custom_shifts").next().map(Json::id);
-            Ok(id.unwrap_or_default())
-        })
+    fn list(&self, kind: Kind) -> Result<Vec<Single>> {
+        let all = read_each(self.client, &[self.schedule], kind)?;
+        Ok(all.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// Changes one that is to come.
+    pub fn update(&self, kind: Kind, one: &Single) -> Result<()> {
+        let mut body = kind.write(one);
+        // What an override is of can't be changed.
+        if let Json::Object(fields) = &mut body {
+            fields.retain(|(name, _)| {
+                !["type", "overridden_member", one.scope.field()].contains(&name.as_str())
+            });
+        }
+        let path = self.path_of(kind, &one.id)?;
+        let change = Change::put(path, &Json::of([(kind.one(), body)]));
+        self.client.change(change).map(drop)
+    }
+
+    /// Deletes one: one that runs ends, one to come goes.
+    pub fn delete(&self, kind: Kind, id: &str) -> Result<()> {
+        match self.client.change(Change::delete(self.path_of(kind, id)?)) {
+            Err(error) if error.code == ErrorCode::NotFound => Ok(()),
+            outcome => outcome.map(drop),
+        }
     }
 
     /// The overrides of `from`'s shifts in a scope, made anew for those of `to`
@@ -205,13 +270,17 @@ impl Once<'_> {
         to: (&Scope, Option<&str>),
     ) -> Result<Vec<String>> {
         let now = self.now();
-        let mut old = self.overrides()?;
-        old.retain(|one| {
-            one.scope == *from.0 && one.overridden.as_deref() == Some(from.1) && one.end > now
-        });
-        let Some(until) = old.iter().map(|one| one.end).max() else {
+        let mut old = Vec::new();
+        let mut until = now;
+        for one in self.list(Kind::Override)? {
+            if one.scope == *from.0 && one.overridden.as_deref() == Some(from.1) && one.end > now {
+                until = until.max(one.end);
+                old.push(one);
+            }
+        }
+        if old.is_empty() {
             return Ok(Vec::new());
-        };
+        }
         let request = schedules_v3::request(self.schedule)?
             .with("since", &now.to_rfc3339())
             .with("until", &until.to_rfc3339())
@@ -222,173 +291,27 @@ impl Once<'_> {
         for shift in shifts.objects("computed_shift_assignments") {
             let source = shift.get("source").text("override_id");
             let one = old.iter().find(|one| source.as_ref() == Some(&one.id));
-            let one = one.filter(|one| one.overriding.as_deref() != to.1);
-            if let Some(one) = one {
+            if let Some(one) = one.filter(|one| one.member.as_deref() != to.1) {
                 let (start, end) = range(shift);
-                wanted.push(ShiftOverride {
-                    id: String::new(),
-                    scope: to.0.clone(),
+                wanted.push(Single {
                     start,
                     end,
+                    scope: to.0.clone(),
                     overridden: to.1.map(str::to_owned),
-                    overriding: one.overriding.clone(),
+                    ..one.clone()
                 });
             }
         }
-        self.create_overrides(&wanted)?;
+        self.create(Kind::Override, &wanted)?;
         Ok(old.into_iter().map(|one| one.id).collect())
     }
 
-    /// Deletes an override: one that runs ends, one to come goes.
-    pub fn delete_override(&self, id: &str) -> Result<bool> {
-        self.delete(format!(
-            "{}/{}",
-            overrides_path(self.schedule)?,
-            vendor_id(id)?
-        ))
+    fn path(&self, kind: Kind) -> Result<String> {
+        let schedule = vendor_id(self.schedule)?;
+        Ok(format!("/v3/schedules/{schedule}/{}", kind.many()))
     }
 
-    /// Deletes a custom shift: one that runs ends, one to come goes.
-    pub fn delete_custom_shift(&self, id: &str) -> Result<bool> {
-        self.delete(format!(
-            "{}/{}",
-            custom_shifts_path(self.schedule)?,
-            vendor_id(id)?
-        ))
-    }
-
-    fn delete(&self, path: String) -> Result<bool> {
-        gone(self.client.change(Change::delete(path)))
-    }
-
-    /// Puts somebody else into an override that is to come.
-    pub fn update_override(&self, one: &ShiftOverride) -> Result<()> {
-        let path = format!("{}/{}", overrides_path(self.schedule)?, vendor_id(&one.id)?);
-        let body = Json::of([
-            ("start_time", one.start.to_rfc3339().as_str().into()),
-            ("end_time", one.end.to_rfc3339().as_str().into()),
-            ("overriding_member", member_of(one.overriding.as_deref())),
-        ]);
-        let change = Change::put(path, &Json::of([("override", body)]));
-        self.client.change(change).map(drop)
-    }
-
-    /// Puts somebody else into a custom shift that is to come.
-    pub fn update_custom_shift(&self, one: &CustomShift) -> Result<()> {
-        let path = format!(
-            "{}/{}",
-            custom_shifts_path(self.schedule)?,
-            vendor_id(&one.id)?
-        );
-        let body = one.write(Timestamp::MIN);
-        let change = Change::put(path, &Json::of([("custom_shift", body)]));
-        self.client.change(change).map(drop)
-    }
-}
-
-/// Does something that creates what is missing, once more if nobody knows
-/// whether it did: it looks at what there is first.
-fn looking_again<T>(create: impl Fn() -> Result<T>) -> Result<T> {
-    match create() {
-        Err(error) if error.may_have_applied => create().map_err(Error::uncertain),
-        outcome => outcome,
-    }
-}
-
-/// Whether something was deleted; false if it was gone.
-pub fn gone<T>(outcome: Result<T>) -> Result<bool> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(error) if error.code == ErrorCode::NotFound => Ok(error.may_have_applied),
-        Err(error) => Err(error),
-    }
-}
-
-impl ShiftOverride {
-    fn is(&self, other: &Self, now: Timestamp) -> bool {
-        self.scope == other.scope
-            && self.overridden == other.overridden
-            && self.overriding == other.overriding
-            && same_range(self.start, self.end, other.start, other.end, now)
-    }
-
-    fn write(&self, now: Timestamp) -> Json {
-        Json::of([
-            ("type", "override_shift".into()),
-            (self.scope.field, self.scope.id.as_str().into()),
-            (
-                "start_time",
-                self.start.max(now).to_rfc3339().as_str().into(),
-            ),
-            ("end_time", self.end.to_rfc3339().as_str().into()),
-            ("overridden_member", member_of(self.overridden.as_deref())),
-            ("overriding_member", member_of(self.overriding.as_deref())),
-        ])
-    }
-}
-
-impl CustomShift {
-    fn is(&self, other: &Self, now: Timestamp) -> bool {
-        self.member == other.member && same_range(self.start, self.end, other.start, other.end, now)
-    }
-
-    fn write(&self, now: Timestamp) -> Json {
-        let assignment = Json::of([
-            ("type", "shift_assignment".into()),
-            ("member", member_of(self.member.as_deref())),
-        ]);
-        Json::of([
-            ("type", "custom_shift".into()),
-            (
-                "start_time",
-                self.start.max(now).to_rfc3339().as_str().into(),
-            ),
-            ("end_time", self.end.to_rfc3339().as_str().into()),
-            ("assignments", Json::List(vec![assignment])),
-        ])
-    }
-}
-
-/// Whether two ranges are the same from now on.
-fn same_range(
-    start: Timestamp,
-    end: Timestamp,
-    other_start: Timestamp,
-    other_end: Timestamp,
-    now: Timestamp,
-) -> bool {
-    start.max(now) == other_start.max(now) && end == other_end
-}
-
-/// Where a schedule's overrides are.
-pub fn overrides_path(schedule: &str) -> Result<String> {
-    Ok(format!("/v3/schedules/{}/overrides", vendor_id(schedule)?))
-}
-
-/// Where a schedule's custom shifts are.
-pub fn custom_shifts_path(schedule: &str) -> Result<String> {
-    Ok(format!(
-        "/v3/schedules/{}/custom_shifts",
-        vendor_id(schedule)?
-    ))
-}
-
-/// The time to look at, as parameters.
-pub struct Range(String, String);
-
-impl Range {
-    /// From now on.
-    pub fn ahead(client: &Client) -> Self {
-        let now = client.now().whole_second();
-        Self(now.to_rfc3339(), now.plus(DAYS_AHEAD * DAY).to_rfc3339())
-    }
-
-    /// A list of what is in it, in full length.
-    pub fn list<'a>(&'a self, path: &'a str) -> List<'a> {
-        List::all(path)
-            .uncounted()
-            .with("since", &self.0)
-            .with("until", &self.1)
-            .with("overflow", "true")
+    fn path_of(&self, kind: Kind, id: &str) -> Result<String> {
+        Ok(format!("{}/{}", self.path(kind)?, vendor_id(id)?))
     }
 }

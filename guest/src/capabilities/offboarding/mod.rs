@@ -17,6 +17,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::{Applied, Plan, Step};
 use crate::pagerduty::client::{Client, checked_id};
 use crate::pagerduty::errors::clean;
+use crate::pagerduty::shifts_v3::Kind;
 use crate::pagerduty::users::{self, User};
 use step::{Drafts, Leaving};
 
@@ -96,10 +97,10 @@ pub fn apply(client: &Client, step: &Step) -> Result<Applied> {
         schedules_v3::REPLACE | schedules_v3::REMOVE => schedules_v3::apply(client, payload),
         overrides::REASSIGN | overrides::REMOVE => overrides::apply(client, payload),
         shifts_v3::REASSIGN_OVERRIDE | shifts_v3::REMOVE_OVERRIDE => {
-            shifts_v3::apply_override(client, payload)
+            shifts_v3::apply(client, Kind::Override, payload)
         }
         shifts_v3::REASSIGN_SHIFT | shifts_v3::REMOVE_SHIFT => {
-            shifts_v3::apply_shift(client, payload)
+            shifts_v3::apply(client, Kind::CustomShift, payload)
         }
         other => Err(
             Error::invalid_input(format!("`{}` is not a kind of step", clean(other)))

@@ -25,6 +25,16 @@ pub struct Parties {
     pub to: Option<Party>,
 }
 
+/// A schedule, and who leaves it.
+pub struct Subject {
+    /// The schedule's id.
+    pub schedule: String,
+    /// Its name.
+    pub name: String,
+    /// Who leaves, and who takes over.
+    pub parties: Parties,
+}
+
 /// A payload under construction.
 pub struct Payload(Vec<(String, Json)>);
 
@@ -110,6 +120,45 @@ impl Parties {
         Ok(Self {
             from: Party::read(payload, "from", "from_name")?,
             to,
+        })
+    }
+}
+
+impl Subject {
+    /// That of a plan.
+    pub fn of(schedule: &str, name: &str, leaving: &Leaving<'_>) -> Self {
+        Self {
+            schedule: schedule.to_owned(),
+            name: name.to_owned(),
+            parties: Parties::of(leaving),
+        }
+    }
+
+    /// The other way round, if somebody takes over.
+    pub fn reversed(&self) -> Option<Self> {
+        Some(Self {
+            schedule: self.schedule.clone(),
+            name: self.name.clone(),
+            parties: self.parties.reversed()?,
+        })
+    }
+
+    /// A payload with one field more.
+    pub fn payload(&self, name: &str, value: Json) -> Json {
+        let payload = self.parties.payload();
+        payload
+            .with("schedule", self.schedule.as_str())
+            .with("name", self.name.as_str())
+            .with(name, value)
+            .done()
+    }
+
+    /// From a payload.
+    pub fn read(payload: &Json) -> Result<Self> {
+        Ok(Self {
+            schedule: required_id(payload, "schedule")?,
+            name: required(payload, "name")?,
+            parties: Parties::read(payload)?,
         })
     }
 }

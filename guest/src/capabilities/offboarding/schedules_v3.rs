@@ -15,13 +15,13 @@
 //! Overrides name whom they replace, so they are made anew for the heir, or for
 //! the empty place, and the old ones, then without effect, are deleted.
 
-use super::parties::{Parties, listed, malformed, places_of, quoted, required, world_changed};
+use super::parties::{Subject, listed, malformed, places_of, quoted, required, world_changed};
 use super::step::{Draft, Drafts, Leaving, applied, unchanged};
 use crate::errors::{ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
 use crate::instants::Timestamp;
-use crate::pagerduty::client::{Client, Request};
+use crate::pagerduty::client::Client;
 use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::schedule_events::{
@@ -29,7 +29,7 @@ use crate::pagerduty::schedule_events::{
 };
 use crate::pagerduty::schedules::is_unknown;
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
-use crate::pagerduty::shifts_v3::{Once, Scope};
+use crate::pagerduty::shifts_v3::{Kind, Once, Scope};
 
 /// An heir takes the account's places.
 pub const REPLACE: &str = "replace-in-shift-schedule";
@@ -39,22 +39,27 @@ pub const REMOVE: &str = "remove-from-shift-schedule";
 /// One step for each rotation that the account takes part in.
 pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
     let mut drafts = Drafts::default();
-    let schedules = all(client, &mut drafts.warnings)?;
-    let requests = schedules
-        .iter()
-        .map(|schedule| schedules_v3::request(&schedule.id));
-    let requests: Vec<Request> = requests.collect::<Result<_>>()?;
+    let mut requests = Vec::new();
+    for schedule in all(client, &mut drafts.warnings)? {
+        requests.push(schedules_v3::request(&schedule.id)?);
+    }
     for reply in client.send_all(requests) {
-        let schedule = match reply.and_then(|reply| reply.one::<ShiftSchedule>()) {
-            Ok(schedule) => schedule,
+        let schedule: ShiftSchedule = match reply {
             // Gone since it was listed.
             Err(error) if error.code == ErrorCode::NotFound => continue,
-            Err(error) => return Err(error),
+            reply => reply?.one()?,
         };
+        let subject = Subject::of(&schedule.id, &schedule.name, leaving);
         for rotation in &schedule.rotations {
-            if let Some(change) = Change::of(&schedule, rotation, leaving, client.now())? {
-                change.warn(&mut drafts.warnings);
-                drafts.steps.push(change.draft());
+            let mut parts = Vec::new();
+            for event in rotation.open_events(client.now()) {
+                if event.members.have(&leaving.source.id) {
+                    parts.push(Part::of(event, &subject, client.now()));
+                }
+            }
+            if !parts.is_empty() {
+                warn(&subject, &parts, &mut drafts.warnings);
+                drafts.steps.push(draft(&subject, &rotation.id, &parts));
             }
         }
     }
@@ -82,69 +87,67 @@ pub fn all(client: &Client, warnings: &mut Vec<String>) -> Result<Vec<ScheduleV3
 
 /// Applies a step of either kind.
 pub fn apply(client: &Client, payload: &Json) -> Result<Applied> {
-    let change = Change::read(payload)?;
-    let now = client.now();
-    let schedule = match ShiftSchedule::fetch(client, &change.schedule) {
+    let subject = Subject::read(payload)?;
+    let id = required(payload.get("what"), "rotation")?;
+    let parts = Part::read(payload.get("what"))?;
+    let schedule = match ShiftSchedule::fetch(client, &subject.schedule) {
         Ok(schedule) => schedule,
         Err(error) if is_unknown(&error) => return Ok(unchanged("already-gone")),
         Err(error) => return Err(error),
     };
     let mut rotations = schedule.rotations.iter();
-    let Some(rotation) = rotations.find(|rotation| rotation.id == change.rotation) else {
+    let Some(rotation) = rotations.find(|rotation| rotation.id == id) else {
         return Ok(unchanged("already-gone"));
     };
-    let tasks = change
-        .events
-        .iter()
-        .map(|part| change.task(part, rotation, now));
-    let tasks: Vec<Option<Task<'_>>> = tasks.collect::<Result<_>>()?;
+    let mut tasks = Vec::new();
+    for part in &parts {
+        tasks.extend(
+            part.task(&subject, rotation, client.now())?
+                .map(|task| (part, task)),
+        );
+    }
 
     let once = Once {
         client,
-        schedule: &change.schedule,
+        schedule: &subject.schedule,
     };
     let events = Events {
         client,
-        schedule: &change.schedule,
-        rotation: &change.rotation,
+        schedule: &subject.schedule,
+        rotation: &id,
     };
-    let scope = Scope::rotation(&change.rotation);
+    let scope = Scope {
+        is_shift: false,
+        id: id.clone(),
+    };
     // Those for the heir come first: until the events change they are without
     // effect, and afterwards not a moment is without them.
-    let old_overrides = match change.stand_in() {
-        Some(stand_in) => once.carry_over((&scope, &change.parties.from.id), (&scope, stand_in))?,
-        None => Vec::new(),
-    };
-    let mut has_changed = !old_overrides.is_empty();
-    let mut undo = Vec::new();
-    for (part, task) in change.events.iter().zip(tasks) {
-        let id = match task {
-            None => continue,
-            Some(Task::Change(event)) => events.change(event, &part.now)?,
-            Some(Task::Create) => Some(events.create(&part.definition, &part.now)?),
-        };
-        has_changed = true;
-        undo.extend(id.map(|id| part.undo(id)));
+    let mut overrides = Vec::new();
+    if let Some(stand_in) = stand_in(&subject, &parts) {
+        overrides = once.carry_over((&scope, &subject.parties.from.id), (&scope, stand_in))?;
     }
-    for id in &old_overrides {
-        once.delete_override(id)?;
-    }
-    if !has_changed {
+    if tasks.is_empty() && overrides.is_empty() {
         return Ok(unchanged("already-done"));
     }
-    Ok(applied(Effect::Updated, change.undo(undo)))
+    let mut undo = Vec::new();
+    for (part, task) in tasks {
+        let id = match task {
+            Task::Change(event) => events.change(event, &part.now)?,
+            Task::Create => Some(events.create(&part.definition, &part.now)?),
+        };
+        undo.extend(id.map(|id| part.undo(id)));
+    }
+    for one in &overrides {
+        once.delete(Kind::Override, one)?;
+    }
+    let back = subject.reversed().filter(|_| !undo.is_empty());
+    Ok(applied(
+        Effect::Updated,
+        back.map(|back| draft(&back, &id, &undo)),
+    ))
 }
 
-/// What a step is to do.
-struct Change {
-    schedule: String,
-    name: String,
-    rotation: String,
-    parties: Parties,
-    events: Vec<Part>,
-}
-
-/// What it is to do with an event.
+/// What a step is to do with an event.
 struct Part {
     id: String,
     had_begun: bool,
@@ -161,17 +164,15 @@ enum Task<'a> {
 }
 
 impl Part {
-    fn of(event: &Event, parties: &Parties, now: Timestamp) -> Self {
+    fn of(event: &Event, subject: &Subject, now: Timestamp) -> Self {
         let is_for_all = event.definition.is_for_all_at_once();
-        let members = event
-            .members
-            .with(&parties.from.id, parties.to_id(), is_for_all);
+        let (from, to) = (&subject.parties.from.id, subject.parties.to_id());
         Self {
             id: event.id.clone(),
             had_begun: event.has_begun(now),
             definition: event.definition.clone(),
             was: event.members.clone(),
-            now: members,
+            now: event.members.with(from, to, is_for_all),
         }
     }
 
@@ -185,14 +186,18 @@ impl Part {
         ])
     }
 
-    fn read(json: &Json) -> Option<Self> {
-        Some(Self {
-            id: json.text("id")?,
-            had_begun: json.flag("begun")?,
-            definition: Definition::read(json.object("event")?),
-            was: Members::read(json, "was"),
-            now: Members::read(json, "now"),
-        })
+    fn read(what: &Json) -> Result<Vec<Self>> {
+        let mut parts = Vec::new();
+        for event in what.objects("events") {
+            parts.push(Self {
+                id: event.id(),
+                had_begun: event.flag("begun").ok_or_else(malformed)?,
+                definition: Definition::read(event.object("event").ok_or_else(malformed)?),
+                was: Members::read(event, "was"),
+                now: Members::read(event, "now"),
+            });
+        }
+        Ok(parts)
     }
 
     fn undo(&self, id: String) -> Self {
@@ -204,168 +209,111 @@ impl Part {
             now: self.was.clone(),
         }
     }
-}
 
-impl Change {
-    fn of(
-        schedule: &ShiftSchedule,
-        rotation: &Rotation,
-        leaving: &Leaving<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Self>> {
-        let mut events = rotation
-            .open_events(now)
-            .filter(|event| event.members.have(&leaving.source.id))
-            .peekable();
-        if events.peek().is_none() {
-            return Ok(None);
-        }
-        let parties = Parties::of(leaving);
-        Ok(Some(Self {
-            schedule: schedule.id.clone(),
-            name: schedule.name.clone(),
-            rotation: rotation.id.clone(),
-            events: events.map(|event| Part::of(event, &parties, now)).collect(),
-            parties,
-        }))
-    }
-
-    fn draft(&self) -> Draft {
-        let events = self.events.iter().map(Part::write).collect();
-        let mut payload = vec![
-            ("schedule".to_owned(), self.schedule.as_str().into()),
-            ("name".to_owned(), self.name.as_str().into()),
-            ("rotation".to_owned(), self.rotation.as_str().into()),
-            ("events".to_owned(), Json::List(events)),
-        ];
-        self.parties.write(&mut payload);
-        Draft {
-            kind: if self.parties.to.is_some() {
-                REPLACE
-            } else {
-                REMOVE
-            },
-            summary: self.summary(),
-            payload: Json::Object(payload),
-        }
-    }
-
-    fn read(payload: &Json) -> Result<Self> {
-        let events = payload.objects("events").map(Part::read);
-        Ok(Self {
-            schedule: required(payload, "schedule")?,
-            name: required(payload, "name")?,
-            rotation: required(payload, "rotation")?,
-            parties: Parties::read(payload)?,
-            events: events.collect::<Option<_>>().ok_or_else(malformed)?,
-        })
-    }
-
-    fn summary(&self) -> String {
-        let from = &self.parties.from.name;
-        let events = self.events.iter().map(|event| {
-            let name = quoted(&event.definition.name());
-            let places = event.was.places(&self.parties.from.id);
-            let places = places_of(&places, event.was.0.len());
-            match &self.parties.to {
-                _ if event.now.are_nobody() => {
-                    format!("{name} (nobody else is in it, so it ends)")
-                }
-                Some(to) if event.now.0.len() < event.was.0.len() => {
-                    format!("{name} ({} is in it already)", to.name)
-                }
-                None if event.now.0.len() == event.was.0.len() => {
-                    format!("{name} ({places}, empty from then on)")
-                }
-                _ => format!("{name} ({places})"),
-            }
-        });
-        let events = listed(events.collect());
-        let schedule = quoted(&self.name);
-        match &self.parties.to {
-            Some(to) => format!(
-                "On shift-based schedule {schedule}, {} takes the place of {from} in {events}; \
-                 nobody else's turns move",
-                to.name
-            ),
-            None => format!(
-                "On shift-based schedule {schedule}, {from} leaves {events}; nobody else's turns \
-                 move"
-            ),
-        }
-    }
-
-    fn warn(&self, warnings: &mut Vec<String>) {
-        for event in &self.events {
-            let (was, now) = (event.was.0.len(), event.now.0.len());
-            if self.parties.to.is_none() && (now == 0 || now == was) {
-                warnings.push(format!(
-                    "nobody takes over the turns of {} in {} of schedule {}: nobody is on call in \
-                     them",
-                    self.parties.from.name,
-                    quoted(&event.definition.name()),
-                    quoted(&self.name)
-                ));
-            }
-        }
-    }
-
-    /// What is left to do for an event.
+    /// What is left to do for it.
     fn task<'r>(
         &self,
-        part: &Part,
+        subject: &Subject,
         rotation: &'r Rotation,
         now: Timestamp,
     ) -> Result<Option<Task<'r>>> {
-        if rotation.find(&part.definition, &part.now, now).is_some() {
+        if rotation.find(&self.definition, &self.now, now).is_some() {
             return Ok(None);
         }
-        if let Some(event) = rotation.find(&part.definition, &part.was, now) {
+        if let Some(event) = rotation.find(&self.definition, &self.was, now) {
             return Ok(Some(Task::Change(event)));
         }
-        let is_it = |event: &&Event| event.id == part.id;
-        let is_there = rotation.events.iter().any(|event| event.id == part.id);
-        let from = &self.parties.from.id;
+        let is_it = |event: &&Event| event.id == self.id;
+        let is_there = rotation.events.iter().any(|event| event.id == self.id);
         let other = rotation
             .open_events(now)
             .find(is_it)
             .or_else(|| rotation.open_events(now).find(|event| event.has_begun(now)));
         match other {
             // Somebody else has changed it, or put another in its place.
-            Some(event) if event.members.have(from) => Err(world_changed(format!(
-                "{} of schedule {} is not as it was when the plan was made",
-                quoted(&part.definition.name()),
-                quoted(&self.name)
-            ))),
+            Some(event) if event.members.have(&subject.parties.from.id) => {
+                Err(world_changed(format!(
+                    "{} of schedule {} is not as it was when the plan was made",
+                    quoted(&self.definition.name()),
+                    quoted(&subject.name)
+                )))
+            }
             Some(_) => Ok(None),
             // It was to end, has run out, or was deleted before it began.
-            None if part.now.are_nobody()
-                || !part.definition.is_open(now)
-                || !(part.had_begun || is_there) =>
+            None if self.now.are_nobody()
+                || !self.definition.is_open(now)
+                || !(self.had_begun || is_there) =>
             {
                 Ok(None)
             }
             None => Ok(Some(Task::Create)),
         }
     }
+}
 
-    /// Who is in the places now, if the account is in none any more: somebody,
-    /// or nobody.
-    fn stand_in(&self) -> Option<Option<&str>> {
-        let members = || self.events.iter().flat_map(|event| &event.now.0);
-        let to = self.parties.to_id();
-        let has_left = members().all(|member| member.as_ref() != Some(&self.parties.from.id));
-        (has_left && members().any(|member| member.as_deref() == to)).then_some(to)
-    }
+/// Who is in the places now, if the account is in none any more: somebody, or
+/// nobody.
+fn stand_in<'s>(subject: &'s Subject, parts: &[Part]) -> Option<Option<&'s str>> {
+    let to = subject.parties.to_id();
+    let from = &subject.parties.from.id;
+    let has_left = !parts.iter().any(|part| part.now.have(from));
+    let is_in = |part: &Part| part.now.0.iter().any(|member| member.as_deref() == to);
+    (has_left && parts.iter().any(is_in)).then_some(to)
+}
 
-    fn undo(&self, events: Vec<Part>) -> Option<Draft> {
-        let undo = Self {
-            schedule: self.schedule.clone(),
-            name: self.name.clone(),
-            rotation: self.rotation.clone(),
-            parties: self.parties.reversed()?,
-            events,
+fn draft(subject: &Subject, rotation: &str, parts: &[Part]) -> Draft {
+    let events = parts.iter().map(Part::write).collect();
+    let what = Json::of([
+        ("rotation", rotation.into()),
+        ("events", Json::List(events)),
+    ]);
+    let from = &subject.parties.from;
+    let mut events = Vec::new();
+    for part in parts {
+        let of = part.was.0.len();
+        let is_shorter = part.now.0.len() < of;
+        let note = match &subject.parties.to {
+            _ if part.now.are_nobody() => "nobody else is in it, so it ends".to_owned(),
+            Some(to) if is_shorter => format!("{} is in it already", to.name),
+            to => {
+                let places = places_of(&part.was.places(&from.id), of);
+                let is_empty = to.is_none() && !is_shorter;
+                format!(
+                    "{places}{}",
+                    if is_empty { ", empty from then on" } else { "" }
+                )
+            }
         };
-        (!undo.events.is_empty()).then(|| undo.draft())
+        events.push(format!("{} ({note})", quoted(&part.definition.name())));
+    }
+    let (kind, change) = match &subject.parties.to {
+        Some(to) => (
+            REPLACE,
+            format!("{} takes the place of {} in", to.name, from.name),
+        ),
+        None => (REMOVE, format!("{} leaves", from.name)),
+    };
+    Draft {
+        kind,
+        summary: format!(
+            "On shift-based schedule {}, {change} {}; nobody else's turns move",
+            quoted(&subject.name),
+            listed(events)
+        ),
+        payload: subject.payload("what", what),
+    }
+}
+
+fn warn(subject: &Subject, parts: &[Part], warnings: &mut Vec<String>) {
+    for part in parts {
+        let (was, now) = (part.was.0.len(), part.now.0.len());
+        if subject.parties.to.is_none() && (now == 0 || now == was) {
+            warnings.push(format!(
+                "nobody takes over the turns of {} in {} of schedule {}: nobody is on call in them",
+                subject.parties.from.name,
+                quoted(&part.definition.name()),
+                quoted(&subject.name)
+            ));
+        }
     }
 }

@@ -22,9 +22,21 @@ use crate::pagerduty::errors::clean;
 use crate::pagerduty::schedule_events::{Events, MAX_MEMBERS, Rotation, ShiftSchedule};
 use crate::pagerduty::schedule_layers::{Layer, LayeredSchedule};
 use crate::pagerduty::schedules::is_unknown;
+use crate::pagerduty::users;
 
 /// Puts an account on a schedule.
 pub fn assign(client: &Client, account: &str, schedule: &str) -> Result<Effect> {
+    let user = users::get(client, account)?;
+    if user.is_stakeholder() {
+        return Err(Error::new(
+            ErrorCode::Conflict,
+            format!(
+                "{} is a stakeholder, who can't be on a schedule",
+                user.called()
+            ),
+        )
+        .hint("assign a role with a full licence first"));
+    }
     match read(client, schedule)? {
         Found::Layered(schedule) => assign_to_layer(client, account, &schedule),
         Found::Shifts(schedule) => assign_to_rotation(client, account, &schedule),
@@ -33,6 +45,7 @@ pub fn assign(client: &Client, account: &str, schedule: &str) -> Result<Effect> 
 
 /// Takes an account off a schedule.
 pub fn unassign(client: &Client, account: &str, schedule: &str) -> Result<Effect> {
+    users::get(client, account)?;
     let is_changed = match read(client, schedule)? {
         Found::Layered(schedule) => leave_layers(client, account, &schedule)?,
         Found::Shifts(schedule) => leave_rotations(client, account, &schedule)?,
