@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use host_harness::{
     Tenant,
-    contract::offboarding::{Applied, Plan},
+    contract::offboarding::{Applied, Plan, Step},
     egress::cassette::{RecordedFrom, Recorder},
 };
 use jiff::Timestamp;
@@ -56,15 +56,15 @@ impl Rota {
         self.tenant = tenant_at(&self.bench, self.now);
     }
 
-    /// The ids of users who can be on schedules: stakeholders can't.
+    /// The ids of users who can be on schedules and can be removed: neither
+    /// stakeholders nor the owner.
     pub async fn people(&self) -> Vec<String> {
         let list = self.get("/users?limit=100").await;
-        let full = |user: &&Value| {
-            !user["role"]
-                .as_str()
-                .is_some_and(|r| r.starts_with("read_only"))
+        let is_fit = |user: &&Value| {
+            let role = user["role"].as_str().expect("a role");
+            role != "owner" && !role.starts_with("read_only")
         };
-        rows(&list["users"]).filter(full).map(id).collect()
+        rows(&list["users"]).filter(is_fit).map(id).collect()
     }
 
     /// A request that must succeed.
@@ -221,10 +221,15 @@ impl Rota {
     /// its steps. Returns what each did and how to take it back.
     pub async fn hand_over(&self, from: &str, to: Option<&str>) -> Vec<Applied> {
         let mut applied = Vec::new();
-        for step in self.plan(from, to).await.steps {
-            applied.push(self.tenant.apply(step).await.expect("the step applies"));
+        for step in &self.plan(from, to).await.steps {
+            applied.push(self.apply(step).await);
         }
         applied
+    }
+
+    pub async fn apply(&self, step: &Step) -> Applied {
+        let applied = self.tenant.apply(step.clone()).await;
+        applied.unwrap_or_else(|error| panic!("{}: {error:?}", step.summary))
     }
 
     pub async fn plan(&self, from: &str, to: Option<&str>) -> Plan {

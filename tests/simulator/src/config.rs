@@ -23,6 +23,8 @@ pub struct Config {
     pub search: Search,
     /// In which order `PUT /schedules/{id}` takes layers.
     pub layer_order: LayerOrder,
+    /// How `POST /schedules/{id}/overrides` answers.
+    pub override_reply: OverrideReply,
     /// The account's subdomain, part of every `html_url`.
     pub subdomain: String,
     /// The service region.
@@ -54,6 +56,7 @@ impl Default for Config {
             plan: Plan::default(),
             search: Search::Substring,
             layer_order: LayerOrder::Reversed,
+            override_reply: OverrideReply::PerItem,
             subdomain: "acme".to_owned(),
             region: Region::Us,
             refusals: Refusals::Usual,
@@ -138,6 +141,20 @@ pub enum LayerOrder {
     /// The same, as PagerDuty may do one day: an open pull request of its
     /// Terraform provider prepares for it.
     Same,
+}
+
+/// How `POST /schedules/{id}/overrides` answers: PagerDuty's documents differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverrideReply {
+    /// `[{"status": 201, "override": {…}}]`, as specified. Each override is
+    /// accepted or refused by itself.
+    PerItem,
+    /// `{"overrides": [{…}]}`, as in the guide to upgrading schedules. All are
+    /// accepted, or none.
+    Wrapped,
+    /// `{"override": {…}}`, which is specified for the deprecated form of the
+    /// request. Otherwise as `Wrapped`.
+    Single,
 }
 
 /// A PagerDuty service region.

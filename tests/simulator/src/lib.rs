@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use api::{TOKENS, Tokens};
-pub use config::{Config, LayerOrder, Plan, Refusals, Region, Search};
+pub use config::{Config, LayerOrder, OverrideReply, Plan, Refusals, Region, Search};
 pub use exchange::Exchange;
 pub use faults::{Effect, Fault, FaultError, Faults, Match, Meanwhile};
 pub use listen::Listening;

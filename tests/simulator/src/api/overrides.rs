@@ -1,9 +1,11 @@
 //! Overrides of v2 schedules.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::request::{reference_id, text};
 use super::{Answer, Call, Refusal, Reply, references, time};
+use crate::config::OverrideReply;
 use crate::state::Account;
 use crate::state::audit::{ReferenceChange, Resource};
 use crate::state::schedules::{Override, Schedule};
@@ -55,17 +57,28 @@ pub(super) fn create(account: &mut Account, call: &Call, id: &str) -> Answer {
         .and_then(Value::as_array)
         .cloned();
     let items = items.ok_or_else(|| Refusal::invalid("overrides is missing"))?;
-    let results: Vec<Value> = items
-        .iter()
-        .map(|item| match create_one(account, call, id, item) {
+    if account.config.override_reply != OverrideReply::PerItem {
+        for item in &items {
+            check(account, item).map_err(|error| Refusal::invalid(&error))?;
+        }
+    }
+    let mut results = Vec::new();
+    for item in &items {
+        results.push(match create_one(account, call, id, item) {
             Ok(created) => json!({"status": 201, "override": created}),
             Err(error) => json!({"status": 400, "errors": [error], "override": item}),
-        })
-        .collect();
-    Ok(Reply::created(Value::Array(results)))
+        });
+    }
+    let created = || results.iter().map(|result| result["override"].clone());
+    Ok(Reply::created(match account.config.override_reply {
+        OverrideReply::PerItem => Value::Array(results),
+        OverrideReply::Wrapped => json!({"overrides": created().collect::<Vec<_>>()}),
+        OverrideReply::Single => json!({"override": created().next()}),
+    }))
 }
 
-fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Result<Value, String> {
+/// When an override is, and whose; or why it is refused.
+fn check(account: &Account, item: &Value) -> Result<(Timestamp, Timestamp, String), String> {
     let at = |name: &str| {
         text(item, name)
             .and_then(time::parse)
@@ -86,7 +99,11 @@ fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Res
     if user.role.is_stakeholder() {
         return Err("Stakeholders cannot be added to schedules".to_owned());
     }
-    let user = user.id.clone();
+    Ok((start, end, user.id.clone()))
+}
+
+fn create_one(account: &mut Account, call: &Call, id: &str, item: &Value) -> Result<Value, String> {
+    let (start, end, user) = check(account, item)?;
     let made = Override {
         id: account.ids.long(),
         start,

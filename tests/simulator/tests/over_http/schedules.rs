@@ -1,4 +1,4 @@
-use pagerduty_simulator::{Config, LayerOrder};
+use pagerduty_simulator::{Config, LayerOrder, OverrideReply};
 use serde_json::{Value, json};
 
 use crate::client::{Api, NOW, config, id};
@@ -148,6 +148,35 @@ async fn overrides_answer_one_by_one_and_end_by_their_time() {
         made.json[1]["errors"][0],
         "Override must end after its start"
     );
+}
+
+#[tokio::test]
+async fn the_answer_to_new_overrides_has_any_of_the_forms_that_pagerdutys_documents_show() {
+    for (form, found) in [
+        (OverrideReply::PerItem, "/0/override/id"),
+        (OverrideReply::Wrapped, "/overrides/0/id"),
+        (OverrideReply::Single, "/override/id"),
+    ] {
+        let api = Api::new(Config {
+            override_reply: form,
+            ..config()
+        })
+        .await;
+        let schedule = api.get("/schedules").await.json["schedules"][0].clone();
+        let path = format!("/schedules/{}/overrides", id(&schedule));
+        let user = json!({"id": id(&api.get("/users/me").await.json["user"])});
+        let one = json!({
+            "start": "2026-11-20T00:00:00Z", "end": "2026-11-21T00:00:00Z", "user": user,
+        });
+        let body = json!({ "overrides": [one] });
+        let made = api.call("POST", &path, Some(body)).await;
+        assert_eq!(made.status, 201);
+        assert!(
+            made.json.pointer(found).is_some(),
+            "{form:?}: {}",
+            made.text
+        );
+    }
 }
 
 #[tokio::test]
