@@ -89,7 +89,7 @@ impl Authentication {
         match self {
             Self::None => Ok(None),
             Self::Fixed(presented) => Ok(Some(presented.clone())),
-            Self::Renewed { source, scheme } => present(source.current().await?, scheme).map(Some),
+            Self::Renewed { source, scheme } => present(&source.current().await?, scheme).map(Some),
         }
     }
 
@@ -104,7 +104,7 @@ impl Authentication {
             return Ok(None);
         };
         match source.after_refusal(refused.issue()).await? {
-            Some(issued) => present(issued, scheme).map(Some),
+            Some(issued) => present(&issued, scheme).map(Some),
             None => Ok(None),
         }
     }
@@ -117,7 +117,7 @@ impl Authentication {
     }
 }
 
-fn present(issued: Issued, scheme: &HeaderScheme) -> Result<Presented, SignInError> {
+fn present(issued: &Issued, scheme: &HeaderScheme) -> Result<Presented, SignInError> {
     let presented =
         Presented::new(&issued.credential, scheme).map_err(|error: CredentialError| {
             SignInError::NotRenewed {

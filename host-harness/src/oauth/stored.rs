@@ -123,7 +123,7 @@ struct File {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum Kind {
     Token { token: String },
-    Oauth(OauthFile),
+    Oauth(Box<OauthFile>),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -162,7 +162,7 @@ impl StoredCredential {
             Self::Token(token) => Kind::Token {
                 token: token.expose().to_owned(),
             },
-            Self::Oauth(oauth) => Kind::Oauth(OauthFile::from(&**oauth)),
+            Self::Oauth(oauth) => Kind::Oauth(Box::new(OauthFile::from(&**oauth))),
         };
         let file = File {
             format: FORMAT.to_owned(),
