@@ -103,9 +103,10 @@ fn the_bundled_connector_imports_standard_wasi_only_and_declares_what_it_exports
     }
 }
 
-/// The size that the project has set itself for the component.
+/// The size that the project has set itself for the component, writes and
+/// offboarding included.
 #[test]
-fn the_bundled_connector_is_under_450_kilobytes() {
+fn the_bundled_connector_is_under_600_kilobytes() {
     let size = host_harness::connector::BUNDLED.len();
-    assert!(size < 450_000, "{size} bytes");
+    assert!(size < 600_000, "{size} bytes");
 }
