@@ -138,12 +138,11 @@ fn duties() -> Vec<Row> {
             Fails(NotFound),
             in_every_plan(),
         ),
-        // The schedule itself says who is on it: nobody asks for the account.
         row(
             Unassign(Schedule),
             gone,
             "not-assigned",
-            Unchanged("not-assigned"),
+            is_gone(),
             in_every_plan(),
         ),
         row(
