@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use host_harness::{
     CallError, Credential, Grant, Refusal, Tenant, TenantConfig,
-    contract::types::Account,
+    contract::{
+        provisioning::NewAccount,
+        types::{Account, Effect as Applied},
+    },
     egress::cassette::{
         Body, Cassette, CassetteError, FORMAT, Interaction, Matcher, RecordedConnector,
         RecordedFrom, RecordedOutcome, RecordedRequest, RecordedResponse, Recorder, Recording,
@@ -305,6 +308,37 @@ fn a_recording_with_the_credential_in_it_is_not_written() {
             std::fs::read_dir(folder.path()).expect("a folder").count(),
             0
         );
+    });
+}
+
+#[test]
+fn names_that_a_caller_gives_are_pseudonyms_too_and_the_write_replays() {
+    run(async {
+        let bench = Opening::users(5).writing().open().await;
+        let (live, recorder) = record(&bench).await;
+        for (given, family) in [(Some("Grace"), Some("Hopper")), (Some("Madonna"), None)] {
+            let account = NewAccount {
+                email: format!("{}@acme.example", given.expect("one").to_lowercase()),
+                given_name: given.map(str::to_owned),
+                family_name: family.map(str::to_owned),
+                display_name: None,
+                entitlements: Vec::new(),
+                attributes: Vec::new(),
+            };
+            let created = live.create_account(account).await.expect("it is new");
+            assert_eq!(created.effect, Applied::Created);
+        }
+        let cassette = cassette(&live, &recorder);
+        let text = cassette.to_text().to_lowercase();
+        for name in ["grace", "hopper", "madonna"] {
+            assert!(!text.contains(name), "{name}");
+        }
+        let replayed = replay(cassette.clone());
+        for call in &cassette.harness.calls {
+            let outcome = replayed.call(&call.function, &call.input).await;
+            assert_eq!(outcome.expect("as recorded")["effect"], "created");
+        }
+        assert_eq!(replayed.unplayed(), Vec::<String>::new());
     });
 }
 

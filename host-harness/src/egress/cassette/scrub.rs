@@ -101,6 +101,7 @@ impl Scrubber {
             // A page token is the connector's own and holds no secret; without
             // it the call could not be made again.
             let token = call.input.pointer_mut("/page/token").map(Value::take);
+            pass.names(&mut call.input);
             pass.value(None, &mut call.input);
             if let (Some(token), Some(place)) = (token, call.input.pointer_mut("/page/token")) {
                 *place = token;
@@ -127,6 +128,9 @@ impl Scrubber {
             {
                 known.visit(self, value);
             }
+        }
+        for call in &cassette.harness.calls {
+            known.visit_input(&call.input);
         }
         known
     }
@@ -200,9 +204,26 @@ impl Known {
         }
     }
 
+    /// The parameters of a call, where names have the contract's fields.
+    fn visit_input(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                self.person(fields.get("display_name"));
+                self.name(full_name(fields).as_deref());
+                fields.values().for_each(|value| self.visit_input(value));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.visit_input(item)),
+            _ => {}
+        }
+    }
+
     fn person(&mut self, name: Option<&Value>) {
+        self.name(name.and_then(Value::as_str));
+    }
+
+    fn name(&mut self, name: Option<&str>) {
         // Shorter ones would be found inside ordinary words.
-        if let Some(name) = name.and_then(Value::as_str)
+        if let Some(name) = name
             && name.chars().count() >= 2
             && !name.contains('@')
         {
@@ -219,6 +240,13 @@ fn is_person(fields: &Map<String, Value>) -> bool {
             .get("type")
             .and_then(Value::as_str)
             .is_some_and(|kind| kind == "user" || kind == "user_reference")
+}
+
+/// What a connector makes of a given and a family name, or of one of them.
+fn full_name(fields: &Map<String, Value>) -> Option<String> {
+    let parts = ["given_name", "family_name"].map(|field| fields.get(field));
+    let parts: Vec<&str> = parts.iter().filter_map(|part| part?.as_str()).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 /// Second pass: replace.
@@ -265,6 +293,33 @@ impl<'a> Pass<'a> {
             Body::Json(value) => self.value(None, value),
             Body::Text(text) => *text = self.text(text),
             Body::None | Body::Base64(_) => {}
+        }
+    }
+
+    /// Given and family names: by parts whose whole is the alias of the whole,
+    /// so that a replay asks for what was recorded.
+    fn names(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(name) = full_name(fields) {
+                    let alias = self.scrubber.alias("name", &name);
+                    let is = |field: &str| fields.get(field).is_some_and(Value::is_string);
+                    let parts = match (is("given_name"), is("family_name")) {
+                        (true, true) => {
+                            vec![("given_name", "Person".to_owned()), ("family_name", alias)]
+                        }
+                        (true, false) => vec![("given_name", format!("Person {alias}"))],
+                        _ => vec![("family_name", format!("Person {alias}"))],
+                    };
+                    for (field, part) in parts {
+                        self.count("name");
+                        fields.insert(field.to_owned(), Value::String(part));
+                    }
+                }
+                fields.values_mut().for_each(|value| self.names(value));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.names(item)),
+            _ => {}
         }
     }
 
