@@ -166,7 +166,7 @@ fn an_unknown_function_is_told_with_what_there_is() {
             "nope.list",
             "directory",
             "",
-            "provisioning.assign",
+            "provisioning.nope",
         ] {
             let error = bench
                 .tenant

@@ -700,7 +700,7 @@ fn rows<'a>(reply: &'a Value, name: &str) -> &'a [Value] {
 }
 
 /// The description that `PAGERDUTY_OPENAPI` names.
-fn description() -> Option<Value> {
+pub fn description() -> Option<Value> {
     let Some(file) = std::env::var_os("PAGERDUTY_OPENAPI") else {
         println!("skipped: PAGERDUTY_OPENAPI names no file");
         return None;

@@ -164,6 +164,8 @@ impl Complaint {
             ),
             (400, Some(1008 | 1028 | 2011)) => (ErrorCode::InvalidInput, from_hint()),
             (400, Some(2016)) if self.says("from") => (ErrorCode::InvalidInput, from_hint()),
+            // Code 2013 in PagerDuty's table, 2001 where a body names the user.
+            (400, _) if self.says("user not found") => (ErrorCode::NotFound, None),
             (400.., _) => (ErrorCode::InvalidInput, None),
             _ => (
                 ErrorCode::InvalidResponse,

@@ -47,6 +47,8 @@ pub struct List<'a> {
     pub path: &'a str,
     /// Filters, repeated as often as they have values.
     pub filters: Vec<(&'a str, &'a str)>,
+    /// Whether PagerDuty counts it on demand.
+    is_counted: bool,
 }
 
 impl<'a> List<'a> {
@@ -55,7 +57,14 @@ impl<'a> List<'a> {
         Self {
             path,
             filters: Vec::new(),
+            is_counted: true,
         }
+    }
+
+    /// One that does not take the question how long it is.
+    pub fn uncounted(mut self) -> Self {
+        self.is_counted = false;
+        self
     }
 
     /// With a filter.
@@ -68,7 +77,7 @@ impl<'a> List<'a> {
         let request = Request::get(self.path)
             .with("limit", &limit.to_string())
             .with("offset", &offset.to_string());
-        let request = if with_total {
+        let request = if with_total && self.is_counted {
             request.with("total", "true")
         } else {
             request

@@ -151,8 +151,8 @@ pub fn read_each(client: &Client, schedules: &[&str], kind: Kind) -> Result<Vec<
     }
     let list = |at: usize| {
         let path = paths.get(at).map_or("", String::as_str);
-        let list = List::all(path).with("since", &since).with("until", &until);
-        list.with("overflow", "true")
+        let list = List::all(path).uncounted().with("since", &since);
+        list.with("until", &until).with("overflow", "true")
     };
     let first = |at| paging::first_request(&list(at), 0, FIRST);
     let mut replies = client.send_all((0..paths.len()).filter_map(first));

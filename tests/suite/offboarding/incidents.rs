@@ -58,7 +58,7 @@ fn six_hundred_incidents_go_in_three_requests() {
         assert_eq!(changed(&cast), [250, 250, 100]);
         assert_eq!(cast.load(&cast.leaver).await, 0);
         for incident in opened.iter().step_by(97) {
-            assert_eq!(cast.assignees(incident).await, [cast.heir.clone()]);
+            assert_eq!(cast.assignees(incident).await, [cast.heir.as_str()]);
         }
         let both = sorted([cast.heir.clone(), cast.colleague.clone()]);
         assert_eq!(cast.assignees(&cast.joint[0]).await, both);
@@ -96,9 +96,12 @@ fn what_was_resolved_or_reassigned_since_the_plan_is_left_alone() {
         cast.bench.simulator.keep_exchanges(true);
         cast.apply_twice(&plan.steps[0]).await;
         assert_eq!(changed(&cast), [6]);
-        assert_eq!(cast.assignees(&cast.own[0]).await, [String::new(); 0]);
-        assert_eq!(cast.assignees(&cast.own[1]).await, [cast.colleague.clone()]);
-        assert_eq!(cast.assignees(&cast.own[2]).await, [cast.heir.clone()]);
+        assert!(cast.assignees(&cast.own[0]).await.is_empty());
+        assert_eq!(
+            cast.assignees(&cast.own[1]).await,
+            [cast.colleague.as_str()]
+        );
+        assert_eq!(cast.assignees(&cast.own[2]).await, [cast.heir.as_str()]);
     });
 }
 
@@ -118,7 +121,7 @@ fn one_that_is_resolved_in_the_same_moment_does_not_hold_up_the_others() {
             "refused as a whole, then without it"
         );
         assert_eq!(cast.load(&cast.heir).await, 7);
-        assert_eq!(cast.assignees(&cast.own[0]).await, [String::new(); 0]);
+        assert!(cast.assignees(&cast.own[0]).await.is_empty());
     });
 }
 
@@ -136,7 +139,7 @@ fn a_co_assignee_who_is_deleted_in_the_same_moment_is_left_out() {
         cast.bench.simulator.faults().add(fault);
         cast.apply_twice(&plan.steps[0]).await;
         for incident in cast.own.iter().chain(&cast.joint) {
-            assert_eq!(cast.assignees(incident).await, [cast.heir.clone()]);
+            assert_eq!(cast.assignees(incident).await, [cast.heir.as_str()]);
         }
     });
 }
@@ -247,10 +250,13 @@ fn a_hand_over_is_taken_back_where_nobody_has_gone_on() {
         cast.resolve(&cast.own[0]).await;
         cast.reassign(&cast.own[1], &cast.colleague).await;
         assert_eq!(cast.apply_twice(&undo).await.effect, Effect::Updated);
-        assert_eq!(cast.assignees(&cast.own[0]).await, [String::new(); 0]);
-        assert_eq!(cast.assignees(&cast.own[1]).await, [cast.colleague.clone()]);
+        assert!(cast.assignees(&cast.own[0]).await.is_empty());
+        assert_eq!(
+            cast.assignees(&cast.own[1]).await,
+            [cast.colleague.as_str()]
+        );
         for incident in &cast.own[2..] {
-            assert_eq!(cast.assignees(incident).await, [cast.leaver.clone()]);
+            assert_eq!(cast.assignees(incident).await, [cast.leaver.as_str()]);
         }
         let both = sorted([cast.leaver.clone(), cast.colleague.clone()]);
         for incident in &cast.joint {
@@ -258,7 +264,7 @@ fn a_hand_over_is_taken_back_where_nobody_has_gone_on() {
         }
         let both = sorted([cast.leaver.clone(), cast.heir.clone()]);
         assert_eq!(cast.assignees(&shared[0]).await, both);
-        assert_eq!(cast.assignees(&own[0]).await, [cast.heir.clone()]);
+        assert_eq!(cast.assignees(&own[0]).await, [cast.heir.as_str()]);
     });
 }
 

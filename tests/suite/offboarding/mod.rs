@@ -6,3 +6,4 @@ mod disturbances;
 mod incidents;
 mod plans;
 mod policies;
+mod refusals;

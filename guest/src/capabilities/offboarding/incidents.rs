@@ -84,12 +84,12 @@ fn summary(parties: &Parties, chunk: &[Incident], range: &str) -> String {
     };
     if parties.to.is_none() && alone > 0 {
         summary += &format!(
-            "; {alone} of them start again on their escalation policies, which notifies whoever \
-             is on call"
+            "; restarts {alone} of them on their escalation policies, which notifies whoever is \
+             on call"
         );
     }
     if shared > 0 {
-        summary += &format!("; {shared} of them stay with the others assigned as well");
+        summary += &format!("; the co-assignees of {shared} of them stay");
     }
     summary
 }

@@ -40,7 +40,7 @@ pub fn create_account(client: &Client, account: &NewAccount) -> Result<CreatedAc
     );
     let attributes = attributes.all().into_iter();
     fields.extend(attributes.map(|(field, value)| (field, value.into())));
-    match create(client, email, fields)? {
+    match create(client, email, &fields)? {
         (user, true) => {
             let mut created = complete(client, user, &holdings)?;
             created.effect = Effect::Created;
@@ -101,12 +101,12 @@ fn name_of(account: &NewAccount) -> String {
 ///
 /// There are no two users of one address, so a creation whose fate is not known
 /// may be sent again once the address has been looked for.
-fn create(client: &Client, email: &str, fields: Vec<(&str, Json)>) -> Result<(User, bool)> {
+fn create(client: &Client, email: &str, fields: &[(&str, Json)]) -> Result<(User, bool)> {
     let from = users::requester(client)?;
     let mut waits = WAITS.into_iter();
     let mut is_uncertain = false;
     loop {
-        let mut error = match users::create(client, &from, fields.clone()) {
+        let mut error = match users::create(client, &from, fields.to_vec()) {
             Ok(user) if !user.id.is_empty() => return Ok((user, true)),
             Ok(_) => Error::invalid_response("PagerDuty sent a user without an id").uncertain(),
             Err(error) => error,

@@ -40,13 +40,15 @@ impl Refusal {
     /// With the reasons of a 2001 where that account has them.
     pub(crate) fn written(mut self, refusals: Refusals) -> Self {
         let error = &mut self.body["error"];
+        let Some(first) = error["errors"].get(0).cloned() else {
+            return self;
+        };
         if error["code"] != 2001 {
             return self;
         }
-        let reasons = error["errors"].take();
-        let first = reasons.get(0).cloned().unwrap_or_default();
+        let reasons = json!([first]);
         match refusals {
-            Refusals::Usual => error["errors"] = reasons,
+            Refusals::Usual => {}
             Refusals::ErrorsText => error["errors"] = first,
             Refusals::ErrorsByField => error["errors"] = json!({ "base": reasons }),
             Refusals::ErrorText => *error = first,

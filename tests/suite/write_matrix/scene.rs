@@ -1,28 +1,23 @@
-//! Every write × everything that can happen to it. Each cell says what comes of
-//! it; where something comes of it, the vendor's state is the same as after the
-//! write went through once, undisturbed, and where nothing does, as before.
+//! Writes, and the tenants in which they happen.
 
-use futures_util::{StreamExt as _, future::join_all, stream};
 use host_harness::{
     CallError,
     contract::{
         provisioning::{AccountChange, NewAccount},
-        types::{Effect, EntitlementRef, ErrorCode},
+        types::{Effect, EntitlementRef},
     },
 };
 use pagerduty_simulator::{Config, Plan, Simulator, TOKENS};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Opening, run};
+use crate::support::{Bench, Opening};
 use crate::vendor::{
     self, incidents_of, license, newcomer, on_policy, on_schedule, on_team, role, rows, text,
     user_of_role,
 };
-use Cell::{Done, Fails, NotApplicable, Unchanged};
-use ErrorCode::{Conflict, NotFound, PermissionDenied, PlanRequired};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Write {
+pub enum Write {
     Create,
     Update,
     Delete,
@@ -31,7 +26,7 @@ enum Write {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub enum Kind {
     Role,
     License,
     Team,
@@ -40,7 +35,7 @@ enum Kind {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Column {
+pub enum Column {
     Fresh,
     Repeated,
     /// The account, or the team that a new one is to be on.
@@ -52,216 +47,19 @@ enum Column {
     CutAfterItTookEffect,
 }
 
-const COLUMNS: [Column; 8] = [
-    Column::Fresh,
-    Column::Repeated,
-    Column::TargetGone,
-    Column::PlanLacksIt,
-    Column::PermissionMissing,
-    Column::RateLimited,
-    Column::FailsAfterItTookEffect,
-    Column::CutAfterItTookEffect,
-];
-
-#[derive(Clone, Debug)]
-enum Cell {
-    Done(Effect),
-    Unchanged(&'static str),
-    Fails(ErrorCode),
-    /// Why not.
-    NotApplicable(&'static str),
-}
-
-type Row = (Write, [Cell; COLUMNS.len()]);
-
-/// A row: what the write does, what it says when repeated, when its target is
-/// gone, and when the plan lacks it. Disturbances that pass leave no trace.
-fn row(write: Write, effect: &Effect, repeated: &'static str, gone: Cell, plan: Cell) -> Row {
-    let done = || Done(effect.clone());
-    let cells = [
-        done(),
-        Unchanged(repeated),
-        gone,
-        plan,
-        Fails(PermissionDenied),
-        done(),
-        done(),
-        done(),
-    ];
-    (write, cells)
-}
-
-fn accounts_and_what_they_hold() -> Vec<Row> {
-    use Kind::{License, Role, Team};
-    use Write::{Assign, Create, Delete, Unassign, Update};
-    let (made, changed, gone) = (&Effect::Created, &Effect::Updated, &Effect::Deleted);
-    let in_every_plan = NotApplicable("names and e-mail addresses are part of every plan");
-    let is_gone = || Unchanged("already-gone");
-    vec![
-        row(
-            Create,
-            made,
-            "already-exists",
-            Fails(NotFound),
-            Fails(PlanRequired),
-        ),
-        row(
-            Update,
-            changed,
-            "same-values",
-            Fails(NotFound),
-            in_every_plan,
-        ),
-        // What the plan lacks is to hand incidents back.
-        row(Delete, gone, "already-gone", is_gone(), Fails(Conflict)),
-        row(
-            Assign(Role),
-            changed,
-            "already-assigned",
-            Fails(NotFound),
-            Fails(PlanRequired),
-        ),
-        row(
-            Unassign(Role),
-            changed,
-            "not-assigned",
-            is_gone(),
-            Fails(PlanRequired),
-        ),
-        // PagerDuty's word for licences that can't be read is a 403.
-        row(
-            Assign(License),
-            changed,
-            "already-assigned",
-            Fails(NotFound),
-            Fails(PermissionDenied),
-        ),
-        row(
-            Unassign(License),
-            changed,
-            "not-assigned",
-            is_gone(),
-            Fails(PermissionDenied),
-        ),
-        row(
-            Assign(Team),
-            made,
-            "already-assigned",
-            Fails(NotFound),
-            Fails(PlanRequired),
-        ),
-        row(
-            Unassign(Team),
-            gone,
-            "not-assigned",
-            is_gone(),
-            Fails(PlanRequired),
-        ),
-    ]
-}
-
-fn duties() -> Vec<Row> {
-    use Kind::{Policy, Schedule};
-    use Write::{Assign, Unassign};
-    let (made, gone) = (&Effect::Created, &Effect::Deleted);
-    let in_every_plan = || NotApplicable("schedules and escalation policies are in every plan");
-    let is_gone = || Unchanged("already-gone");
-    vec![
-        row(
-            Assign(Schedule),
-            made,
-            "already-assigned",
-            Fails(NotFound),
-            in_every_plan(),
-        ),
-        row(
-            Unassign(Schedule),
-            gone,
-            "not-assigned",
-            is_gone(),
-            in_every_plan(),
-        ),
-        row(
-            Assign(Policy),
-            made,
-            "already-assigned",
-            Fails(NotFound),
-            in_every_plan(),
-        ),
-        row(
-            Unassign(Policy),
-            gone,
-            "not-assigned",
-            is_gone(),
-            in_every_plan(),
-        ),
-    ]
-}
-
-#[test]
-fn every_write_of_accounts_and_what_they_hold_comes_to_what_the_table_says() {
-    check(accounts_and_what_they_hold());
-}
-
-#[test]
-fn every_write_of_duties_comes_to_what_the_table_says() {
-    check(duties());
-}
-
-fn check(table: Vec<Row>) {
-    run(async {
-        let cells: Vec<&Cell> = table.iter().flat_map(|(_, row)| row).collect();
-        let mut applicable = 0;
-        for cell in &cells {
-            match cell {
-                NotApplicable(why) => assert!(!why.is_empty(), "a cell without a reason"),
-                _ => applicable += 1,
-            }
-        }
-        println!("{} cells, {applicable} of them apply", cells.len());
-        let rows = table.iter().map(|(write, row)| enact_row(*write, row));
-        let wrong: Vec<Vec<String>> = stream::iter(rows).buffer_unordered(3).collect().await;
-        let wrong = wrong.concat();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    });
-}
-
-/// Plays a row. Returns what is wrong.
-async fn enact_row(write: Write, row: &[Cell; COLUMNS.len()]) -> Vec<String> {
-    let [fresh, others @ ..] = row;
-    let mut wrong = Vec::new();
-    let scene = Scene::set(write, Column::Fresh).await;
-    let undisturbed = scene.enact(fresh, None).await.unwrap_or_else(|complaint| {
-        wrong.push(complaint);
-        Value::Null
-    });
-    let others = COLUMNS.into_iter().skip(1).zip(others);
-    let others = others.filter(|(_, cell)| !matches!(cell, NotApplicable(_)));
-    let outcomes = others.map(async |(column, cell)| {
-        let scene = Scene::set(write, column).await;
-        if column == Column::Repeated
-            && let Err(error) = scene.act().await
-        {
-            return Some(format!("{write:?}: not even once: {error:?}"));
-        }
-        scene.enact(cell, Some(&undisturbed)).await.err()
-    });
-    wrong.extend(join_all(outcomes).await.into_iter().flatten());
-    wrong
-}
-
 /// A tenant in which a write is about to happen.
-struct Scene {
-    bench: Bench,
-    write: Write,
-    column: Column,
+pub struct Scene {
+    pub bench: Bench,
+    pub write: Write,
+    pub column: Column,
     account: String,
     entitlement: Option<EntitlementRef>,
-    fault: Option<String>,
+    /// What is to disturb it.
+    pub fault: Option<String>,
 }
 
 impl Scene {
-    async fn set(write: Write, column: Column) -> Self {
+    pub async fn set(write: Write, column: Column) -> Self {
         let mut config = Config {
             users: 60,
             // It stands still, so that two simulators can be compared.
@@ -328,38 +126,8 @@ impl Scene {
         }
     }
 
-    /// Plays a cell. Returns the state that it leads to, or what is wrong.
-    async fn enact(&self, cell: &Cell, undisturbed: Option<&Value>) -> Result<Value, String> {
-        let before = self.state().await;
-        let faults = self.bench.simulator.faults();
-        if let Some(fault) = &self.fault {
-            faults.add(fault.parse().expect("a fault"));
-        }
-        let outcome = self.act().await;
-        let was_disturbed = faults.fired() > 0;
-        faults.clear();
-        let after = self.state().await;
-        let is_said = match (&outcome, cell) {
-            (Ok(Effect::Unchanged(reason)), Unchanged(wanted)) => reason == wanted,
-            (Ok(effect), Done(wanted)) => effect == wanted,
-            (Err(CallError::Connector { error, .. }), Fails(code)) => error.code == *code,
-            _ => false,
-        };
-        let is_so = match (cell, undisturbed) {
-            (Done(_), Some(undisturbed)) => after == *undisturbed,
-            (Done(_), None) => after != before,
-            _ => after == before,
-        };
-        let wrong = match (is_said, is_so) {
-            (true, true) if was_disturbed == self.fault.is_some() => return Ok(after),
-            (true, true) => "the fault did not hit".to_owned(),
-            (true, false) => format!("it is said, and not so\n{before}\n{after}"),
-            (false, _) => format!("{outcome:?} instead of {cell:?}"),
-        };
-        Err(format!("{:?}, {:?}: {wrong}", self.write, self.column))
-    }
-
-    async fn act(&self) -> Result<Effect, CallError> {
+    /// Lets it happen.
+    pub async fn act(&self) -> Result<Effect, CallError> {
         let Self { account: id, .. } = self;
         let tenant = &self.bench.tenant;
         let entitlement = || self.entitlement.clone().expect("it is about one");
@@ -386,7 +154,7 @@ impl Scene {
     }
 
     /// Everything that a write can change, without the instants.
-    async fn state(&self) -> Value {
+    pub async fn state(&self) -> Value {
         let simulator = &self.bench.simulator;
         let users = rows(simulator, "/users?limit=100", "users").await;
         // Null where the plan hides them.
@@ -490,7 +258,7 @@ async fn cast(twin: &Simulator, write: Write) -> (String, Option<EntitlementRef>
         Write::Unassign(Kind::License) => license(&text(&licenses[0], "id")),
         Write::Unassign(Kind::Team) => return team_mate(twin, &teams, &policies).await,
         Write::Assign(Kind::Schedule) => {
-            // Where there are several layers, nothing says which one is meant.
+            // With several layers nobody could tell which one is meant.
             let has_one_layer = |row: &&Value| {
                 let layers = row["schedule_layers"].as_array().expect("layers");
                 layers.iter().filter(|layer| layer["end"].is_null()).count() == 1
