@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::rota::{Turn, cut, on_call};
 use crate::vendor::unchanged;
-use scenario::{HEIR, LEAVER, Scenario, Stage, check};
+use scenario::{HEIR, LEAVER, Stage, check};
 
 /// The same turns, each of the one's now the other's.
 fn handed_over(turns: &[Turn], from: &str, to: Option<&str>) -> Vec<Turn> {

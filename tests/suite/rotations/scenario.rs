@@ -12,7 +12,7 @@ use proptest::{
 use serde_json::{Value, json};
 
 use crate::{
-    rota::{Rota, Turn, cut, on_call},
+    rota::{Rota, Turn},
     support::run,
 };
 
