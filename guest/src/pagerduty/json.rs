@@ -47,8 +47,6 @@ pub struct Page<T> {
     /// The rows. Each keeps its place, for offsets count those that say nothing
     /// as well.
     pub rows: Vec<Option<T>>,
-    /// Whether there are more after them.
-    pub more: bool,
     /// How many there are, where the answer tells.
     pub total: Option<u32>,
 }
@@ -62,7 +60,6 @@ impl<T: Row> Page<T> {
             rows: rows
                 .map(|row| row.is_object().then(|| T::read(row)))
                 .collect(),
-            more: answer.flag("more").unwrap_or(false),
             total: answer.count("total"),
         })
     }

@@ -5,7 +5,7 @@
 
 use crate::errors::{Error, ErrorCode, Result};
 use crate::pagerduty::client::{Client, Reply, Request};
-use crate::pagerduty::json::{Json, Page, Row};
+use crate::pagerduty::json::{Json, Row};
 
 /// PagerDuty's largest page.
 const MAX_LIMIT: u32 = 100;

@@ -9,7 +9,7 @@
 use super::parties::{Subject, quoted, required};
 use super::schedules_v3::all;
 use super::step::{Draft, Drafts, Leaving, applied, unchanged};
-use crate::errors::{Error, Result};
+use crate::errors::Result;
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
 use crate::instants::Timestamp;
