@@ -48,7 +48,12 @@ pub fn request(schedule: &str, now: Timestamp) -> Result<Request> {
         .with("overflow", "true"))
 }
 
-/// The answer.
+/// The overrides of a schedule that run or are to come.
+pub fn list(client: &Client, schedule: &str) -> Result<Vec<Override>> {
+    read(&client.send(request(schedule, client.now())?)?)
+}
+
+/// The answer to `request`.
 pub fn read(reply: &Reply) -> Result<Vec<Override>> {
     Ok(reply.page()?.rows.into_iter().flatten().collect())
 }
@@ -132,11 +137,19 @@ fn created(answer: &Json) -> Result<Vec<Override>> {
 }
 
 /// Deletes an override: one to come goes, one that runs ends now. False if it
-/// was gone, or over, already.
+/// was gone already.
 pub fn delete(client: &Client, schedule: &str, id: &str) -> Result<bool> {
     let path = format!("{}/{}", path(schedule)?, vendor_id(id)?);
     match client.change(Change::delete(path)) {
         Err(error) if error.code == ErrorCode::NotFound => Ok(error.may_have_applied),
+        // To end what an attempt before has ended is refused.
+        Err(error) if error.may_have_applied => {
+            let is_open = |one: &Override| one.id == id && one.end > client.now();
+            match list(client, schedule) {
+                Ok(there) if !there.iter().any(is_open) => Ok(true),
+                _ => Err(error),
+            }
+        }
         outcome => outcome.map(|_| true),
     }
 }

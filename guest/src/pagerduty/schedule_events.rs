@@ -278,13 +278,16 @@ impl Events<'_> {
         if !members.are_nobody() && !event.has_begun(now) {
             let since = event.since.unwrap_or(now);
             let body = event.definition.body(members, since);
-            self.client.change(Change::put(path, &body))?;
+            let changed = self.client.change(Change::put(path, &body));
+            let is_there = |found: &Rotation| found.find(&event.definition, members, now).is_some();
+            self.confirmed(changed.map(drop), &is_there)?;
             return Ok(Some(event.id.clone()));
         }
-        match self.client.change(Change::delete(path)) {
-            Ok(_) => {}
+        let deleted = self.client.change(Change::delete(path));
+        let is_over = |found: &Rotation| !found.open_events(now).any(|open| open.id == event.id);
+        match self.confirmed(deleted.map(drop), &is_over) {
             Err(error) if error.code == ErrorCode::NotFound => {}
-            Err(error) => return Err(error),
+            outcome => outcome?,
         }
         if members.are_nobody() {
             return Ok(None);
@@ -302,22 +305,16 @@ impl Events<'_> {
         let mut is_last = false;
         loop {
             let reply = self.client.change(Change::post(path.as_str(), &body));
-            let created = reply.and_then(|reply| {
-                let json = reply.json()?;
-                Ok(json.get("event").id())
-            });
+            let created = reply.and_then(|reply| Ok(reply.json()?.get("event").id()));
             let error = match created {
-                Ok(id) => return Ok(id),
-                Err(error) if !error.may_have_applied => return Err(error),
-                Err(error) => error,
+                Err(error) if error.may_have_applied => error,
+                outcome => return outcome,
             };
             // Nobody knows whether it is there: look before doing it again.
-            let Ok(schedule) = ShiftSchedule::fetch(self.client, self.schedule) else {
+            let Some(found) = self.look() else {
                 return Err(error);
             };
-            let mut rotations = schedule.rotations.iter();
-            let rotation = rotations.find(|rotation| rotation.id == self.rotation);
-            if let Some(event) = rotation.and_then(|rotation| rotation.find(what, members, now)) {
+            if let Some(event) = found.find(what, members, now) {
                 return Ok(event.id.clone());
             }
             if is_last {
@@ -325,6 +322,24 @@ impl Events<'_> {
             }
             is_last = true;
         }
+    }
+
+    /// A change whose fate is not known took effect if the rotation looks so.
+    /// (To end what an attempt before has ended is refused.)
+    fn confirmed(&self, outcome: Result<()>, is_done: &dyn Fn(&Rotation) -> bool) -> Result<()> {
+        match outcome {
+            Err(error) if error.may_have_applied && self.look().is_some_and(|it| is_done(&it)) => {
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The rotation as it is now, if it can be read.
+    fn look(&self) -> Option<Rotation> {
+        let schedule = ShiftSchedule::fetch(self.client, self.schedule).ok()?;
+        let mut rotations = schedule.rotations.into_iter();
+        rotations.find(|rotation| rotation.id == self.rotation)
     }
 
     /// After the event was ended and its successor refused: rather the old

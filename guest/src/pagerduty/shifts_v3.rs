@@ -181,7 +181,11 @@ impl Once<'_> {
     /// One of them.
     pub fn get(&self, kind: Kind, id: &str) -> Result<Single> {
         let reply = self.client.send(Request::get(self.path_of(kind, id)?))?;
-        Ok(kind.read(reply.json()?.get(kind.one())))
+        let json = reply.json()?;
+        let one = json.object(kind.one());
+        one.map(|one| kind.read(one)).ok_or_else(|| {
+            Error::invalid_response(format!("PagerDuty's answer has no `{}`", kind.one()))
+        })
     }
 
     /// Creates some, but not those that are there already: so it can be done
@@ -255,6 +259,12 @@ impl Once<'_> {
     pub fn delete(&self, kind: Kind, id: &str) -> Result<()> {
         match self.client.change(Change::delete(self.path_of(kind, id)?)) {
             Err(error) if error.code == ErrorCode::NotFound => Ok(()),
+            // To end what an attempt before has ended is refused.
+            Err(error) if error.may_have_applied => match self.get(kind, id) {
+                Ok(one) if one.end > self.now() => Err(error),
+                Err(other) if other.code != ErrorCode::NotFound => Err(error),
+                _ => Ok(()),
+            },
             outcome => outcome.map(drop),
         }
     }

@@ -217,13 +217,64 @@ fn a_step_that_was_cut_off_between_two_events_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_successor_whose_answer_was_lost_is_not_created_twice() {
+fn changes_whose_answers_are_all_lost_are_made_once() {
+    for fault in [
+        "POST EVENTS status-after-applied=503",
+        "DELETE EVENTS* status-after-applied=503",
+        "DELETE EVENTS* reset-after-applied times=1",
+    ] {
+        run(async {
+            let stage = Stage::set(&[Some(2), Some(0), Some(3)]).await;
+            let (step, _) = stage.plan(Some(1)).await;
+            stage.fault(fault);
+            assert_eq!(stage.rota.apply(&step).await.effect, Effect::Updated);
+            assert_eq!(
+                stage.members().await,
+                [[Some(2), Some(1), Some(3)]],
+                "{fault}"
+            );
+        });
+    }
+}
+
+#[test]
+fn an_event_to_come_is_changed_as_it_is() {
     run(async {
-        let stage = Stage::set(&[Some(2), Some(0), Some(3)]).await;
+        let mut stage = Stage::set(&[Some(2)]).await;
+        let from = stage.rota.now + Duration::from_secs(3 * DAY);
+        let event_now = stage
+            .rota
+            .events(&stage.schedule, &stage.rotation)
+            .await
+            .remove(0);
+        let path = format!("{}/{}", stage.events(), crate::rota::id(&event_now));
+        let body = json!({"event": {"effective_until": from.to_string()}});
+        stage.rota.ask("PUT", &path, Some(body)).await;
+        let mut next = event(&stage.people, &[Some(3), Some(0)]);
+        next["effective_since"] = json!(from.to_string());
+        stage
+            .rota
+            .ask("POST", &stage.events(), Some(json!({ "event": next })))
+            .await;
         let (step, _) = stage.plan(Some(1)).await;
-        stage.fault("POST EVENTS status-after-applied=503");
-        assert_eq!(stage.rota.apply(&step).await.effect, Effect::Updated);
-        assert_eq!(stage.members().await, [[Some(2), Some(1), Some(3)]]);
+        stage.rota.bench.simulator.keep_exchanges(true);
+        stage.fault("PUT EVENTS* status-after-applied=503");
+        let applied = stage.rota.apply(&step).await;
+        assert_eq!(
+            stage.members().await,
+            [vec![Some(2)], vec![Some(3), Some(1)]]
+        );
+        let exchanges = stage.rota.bench.simulator.exchanges();
+        assert!(
+            exchanges
+                .iter()
+                .all(|one| ["GET", "PUT"].contains(&one.method.as_str()))
+        );
+        // By the time it is taken back it has come into effect.
+        stage.rota.bench.simulator.faults().clear();
+        stage.rota.advance(Duration::from_secs(4 * DAY));
+        stage.rota.apply(&applied.undo.expect("a way back")).await;
+        assert_eq!(stage.members().await, [[Some(3), Some(0)]]);
     });
 }
 

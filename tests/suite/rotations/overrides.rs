@@ -250,23 +250,35 @@ fn a_heir_who_is_refused_leaves_the_override_as_it_is() {
 }
 
 #[test]
-fn an_override_whose_answer_was_lost_is_not_created_twice() {
-    run(async {
-        let stage = Stage::set(Config::default()).await;
-        stage.cover(0, 2, 4).await;
-        let step = stage.steps(Some(1)).await.remove(0);
-        let fault = format!("POST {} status-after-applied=502", stage.path());
-        stage
-            .rota
-            .bench
-            .simulator
-            .faults()
-            .add(fault.parse().expect("a fault"));
-        assert_eq!(stage.rota.apply(&step).await.effect, Effect::Updated);
-        let left = stage.overrides().await;
-        assert_eq!(left.len(), 1);
-        assert_eq!(left[0]["user"]["id"], stage.people[1]);
-    });
+fn changes_whose_answers_are_all_lost_are_made_once() {
+    for fault in [
+        "POST PATH status-after-applied=502",
+        "DELETE PATH* status-after-applied=502",
+    ] {
+        run(async {
+            let mut stage = Stage::set(Config::default()).await;
+            // One that runs: to end it twice is refused.
+            stage.cover(0, 0, 4).await;
+            stage.rota.advance(Duration::from_secs(HOUR));
+            let before = stage.turns().await;
+            let step = stage.steps(Some(1)).await.remove(0);
+            let fault = fault.replace("PATH", &stage.path());
+            stage
+                .rota
+                .bench
+                .simulator
+                .faults()
+                .add(fault.parse().expect("a fault"));
+            let applied = stage.rota.apply(&step).await;
+            assert_eq!(applied.effect, Effect::Updated);
+            let left = stage.overrides().await;
+            assert_eq!(left.len(), 1, "{fault}");
+            assert_eq!(left[0]["user"]["id"], stage.people[1]);
+            stage.rota.bench.simulator.faults().clear();
+            stage.rota.apply(&applied.undo.expect("a way back")).await;
+            assert_eq!(on_call(&stage.turns().await), on_call(&before));
+        });
+    }
 }
 
 #[test]
@@ -319,6 +331,10 @@ fn shifts_that_run_are_cut_and_shifts_to_come_change_hands() {
             .filter(|step| step.kind == "reassign-custom-shift")
             .collect();
         assert_eq!(steps.len(), 2);
+        // To end what has ended is refused, also if the answer was lost.
+        let lost = format!("DELETE {base}/custom_shifts* status-after-applied=502");
+        let faults = rota.bench.simulator.faults();
+        faults.add(lost.parse().expect("a fault"));
         let mut undo = Vec::new();
         for step in &steps {
             undo.extend(rota.apply(step).await.undo);

@@ -15,7 +15,7 @@
 use super::parties::{Subject, listed, malformed, quoted};
 use super::shifts_v3::between;
 use super::step::{Draft, Drafts, Leaving, applied, unchanged};
-use crate::errors::{Error, ErrorCode, Result};
+use crate::errors::{ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
 use crate::iga::connector::types::Effect;
 use crate::pagerduty::client::Client;
@@ -59,9 +59,9 @@ pub fn plan(client: &Client, leaving: &Leaving<'_>) -> Result<Drafts> {
 pub fn apply(client: &Client, payload: &Json) -> Result<Applied> {
     let subject = Subject::read(payload)?;
     let now = client.now();
-    let there = match client.send(overrides::request(&subject.schedule, now)?) {
+    let there = match overrides::list(client, &subject.schedule) {
         Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
-        reply => overrides::read(&reply?)?,
+        there => there?,
     };
     let mut made = Vec::new();
     let mut is_deleted = false;
@@ -94,20 +94,29 @@ pub fn apply(client: &Client, payload: &Json) -> Result<Applied> {
 
 /// Creates the heir's for when the account's own is visible.
 fn create(client: &Client, schedule: &str, one: &Override, to: &str) -> Result<Vec<Override>> {
-    let mut failure: Option<Error> = None;
+    let ranges = overrides::visible(client, schedule, one)?;
+    if ranges.is_empty() {
+        // Others hide it, or the heir's do, which a step that was cut off made.
+        return Ok(Vec::new());
+    }
+    let mut is_last = false;
     loop {
-        let ranges = overrides::visible(client, schedule, one)?;
-        if ranges.is_empty() {
-            // It is hidden, or an attempt of uncertain end has hidden it.
-            return Ok(Vec::new());
-        }
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        match overrides::create(client, schedule, to, &ranges) {
-            Err(error) if error.may_have_applied => failure = Some(error),
+        let error = match overrides::create(client, schedule, to, &ranges) {
+            Err(error) if error.may_have_applied => error,
             outcome => return outcome,
+        };
+        // Nobody knows whether they are there: look before doing it again.
+        let Ok(mut there) = overrides::list(client, schedule) else {
+            return Err(error);
+        };
+        there.retain(|one| one.user == to && ranges.contains(&(one.start, one.end)));
+        if there.len() >= ranges.len() {
+            return Ok(there);
         }
+        if is_last {
+            return Err(error);
+        }
+        is_last = true;
     }
 }
 
