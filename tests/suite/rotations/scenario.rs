@@ -397,7 +397,7 @@ impl Stage {
 }
 
 /// Runs a property on random scenarios, the same ones each time.
-pub fn check(cases: u32, property: impl AsyncFn(&Scenario)) {
+pub fn check(cases: u32, property: &impl AsyncFn(&Scenario)) {
     let config = ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(cases)
