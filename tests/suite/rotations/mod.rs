@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::rota::{Turn, cut, on_call};
 use crate::vendor::unchanged;
-use scenario::{HEIR, LEAVER, Scenario, Stage, check};
+use scenario::{HEIR, LEAVER, Stage, check};
 
 /// The same turns, each of the one's now the other's.
 fn handed_over(turns: &[Turn], from: &str, to: Option<&str>) -> Vec<Turn> {
@@ -41,7 +41,7 @@ fn to_come(stage: &Stage, turns: &[Turn]) -> Vec<Turn> {
 
 #[test]
 fn a_transfer_gives_the_heir_all_turns_of_the_leaver_and_moves_nobody_elses() {
-    check(24, async |scenario| {
+    check(24, &async |scenario| {
         let stage = scenario.stage().await;
         let (leaver, heir) = (&stage.people[LEAVER], &stage.people[HEIR]);
         let before = stage.turns().await;
@@ -64,7 +64,7 @@ fn a_transfer_gives_the_heir_all_turns_of_the_leaver_and_moves_nobody_elses() {
 
 #[test]
 fn a_transfer_that_is_taken_back_has_not_changed_who_is_on_call() {
-    check(15, async |scenario| {
+    check(15, &async |scenario| {
         // With shifts of the heir's own it can't be told which to give back.
         let mut scenario = scenario.clone();
         scenario.without(HEIR);
@@ -88,7 +88,7 @@ fn a_transfer_that_is_taken_back_has_not_changed_who_is_on_call() {
 
 #[test]
 fn a_removal_empties_only_the_shifts_of_the_leaver_and_takes_nobody_off_call() {
-    check(15, async |scenario| {
+    check(15, &async |scenario| {
         let mut scenario = scenario.clone();
         scenario.without_cover_of_the_lonely();
         let stage = scenario.stage().await;
