@@ -300,10 +300,11 @@ fn an_empty_place_is_filled_first_and_left_again() {
         let mut stage = Stage::set(Config::default()).await;
         let (schedule, rotations) = stage.rotating(&[&[Some(2), None, Some(3)]]).await;
         let rotation = &rotations[0];
-        let shifts = stage
-            .rota
-            .shifts(&schedule, stage.rota.now, stage.days_on(30))
-            .await;
+        let now = stage.rota.now;
+        let mut expected = stage.rota.shifts(&schedule, now, stage.days_on(30)).await;
+        for turn in &mut expected {
+            turn.user.get_or_insert(stage.people[0].clone());
+        }
         assert_eq!(
             stage.assign(0, &schedule).await.expect("it is assigned"),
             Effect::Created
@@ -314,6 +315,12 @@ fn an_empty_place_is_filled_first_and_left_again() {
         );
         let again = stage.assign(0, &schedule).await.expect("it is assigned");
         assert_eq!(again, unchanged("already-assigned"));
+        let found = stage.rota.shifts(&schedule, now, stage.days_on(30)).await;
+        assert_eq!(
+            on_call(&found),
+            on_call(&expected),
+            "nobody else's turns move"
+        );
         // No place is empty any more.
         assert_eq!(
             stage.assign(4, &schedule).await.expect("it is assigned"),
@@ -334,7 +341,6 @@ fn an_empty_place_is_filled_first_and_left_again() {
         assert_eq!(stage.event_members(&schedule, rotation).await, [left]);
         let again = stage.unassign(0, &schedule).await.expect("it is taken");
         assert_eq!(again, unchanged("not-assigned"));
-        let _ = shifts;
         for person in [2, 3] {
             stage
                 .unassign(person, &schedule)

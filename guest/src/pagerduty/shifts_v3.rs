@@ -11,7 +11,7 @@ use crate::pagerduty::schedule_events::member_of;
 use crate::pagerduty::schedules_v3::{self, user};
 
 /// How far ahead to look for what happens once: PagerDuty names no limit.
-pub const DAYS_AHEAD: i64 = 2 * 365;
+const DAYS_AHEAD: i64 = 2 * 365;
 
 /// Overrides or custom shifts.
 #[derive(Clone, Copy, PartialEq)]

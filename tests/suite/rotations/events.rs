@@ -160,6 +160,38 @@ fn an_empty_place_is_left_where_nobody_takes_over_and_nobody_elses_turns_move() 
 }
 
 #[test]
+fn whoever_covers_for_the_leaver_covers_for_the_heir_and_only_then() {
+    for to in [Some(1), None] {
+        run(async {
+            // The heir, or the empty place, has a turn of its own in between.
+            let stage = Stage::set(&[Some(0), to, Some(2)]).await;
+            let [start, end] = [1, 8].map(|day| stage.rota.now + Duration::from_secs(day * DAY));
+            let member = |n: usize| json!({"type": "user_member", "user_id": stage.people[n]});
+            let one = json!({
+                "type": "override_shift", "rotation_id": stage.rotation,
+                "start_time": start.to_string(), "end_time": end.to_string(),
+                "overridden_member": member(0), "overriding_member": member(4),
+            });
+            let path = format!("/v3/schedules/{}/overrides", stage.schedule);
+            stage
+                .rota
+                .ask("POST", &path, Some(json!({ "overrides": [one] })))
+                .await;
+            let before = stage.turns().await;
+            let (step, _) = stage.plan(to).await;
+            stage.rota.apply(&step).await;
+            assert_eq!(
+                stage.rota.apply(&step).await.effect,
+                unchanged("already-done")
+            );
+            let heir = to.map(|to| stage.people[to].as_str());
+            let expected = handed_over(&before, &stage.people[0], heir);
+            assert_eq!(on_call(&stage.turns().await), on_call(&expected), "{to:?}");
+        });
+    }
+}
+
+#[test]
 fn an_event_with_nobody_left_ends() {
     run(async {
         let stage = Stage::set(&[Some(0), None]).await;

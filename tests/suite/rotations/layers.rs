@@ -253,7 +253,6 @@ fn a_leaver_on_a_layer_that_the_plan_does_not_know_is_a_conflict() {
         let stage = Stage::set(Config::default(), &[&[2, 0, 3]]).await;
         let step = stage.step().await;
         let new = |layer: &mut Value| {
-            layer["id"].take();
             layer.as_object_mut().expect("an object").remove("id");
             layer["name"] = json!("New");
         };

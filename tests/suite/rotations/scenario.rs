@@ -177,7 +177,7 @@ fn rotations() -> impl Strategy<Value = Rotation> {
             // One after the other: an override of an override is another matter.
             let mut free_from = 0;
             for (one, _) in &mut overrides {
-                one.start = one.start / 4 + free_from;
+                one.start = one.start / 2 + free_from;
                 free_from = one.start + one.length;
             }
             overrides.retain(|(one, overridden)| {
