@@ -61,7 +61,7 @@ impl Leaver {
     /// The tenant, and what there is to apply in it.
     pub async fn set() -> Self {
         let mut leaver = Self::on(Plan::default()).await;
-        let (_, tenant) = leaver.open(leaver.simulator.fork(), TOKENS.owner).await;
+        let (_bench, tenant) = leaver.open(leaver.simulator.fork(), TOKENS.owner).await;
         let (from, to, idle) = (&leaver.leaver, &leaver.heir, &leaver.idle);
         let transfer = tenant.plan_transfer(from, to).await.expect("a plan");
         let mut removal = tenant.plan_removal(from).await.expect("a plan").steps;
@@ -242,8 +242,8 @@ impl Leaver {
         (bench, tenant)
     }
 
-    /// The step to apply, and the tenant in which to do so.
-    async fn step(&self, origin: Origin, kind: &str) -> (Step, Simulator) {
+    /// A step to apply, and a tenant in which to do so.
+    pub async fn step(&self, origin: Origin, kind: &str) -> (Step, Simulator) {
         let Steps { transfer, removal } = &self.steps;
         let find = |steps: &mut dyn Iterator<Item = &Step>, kind: &str| {
             let step = steps.find(|step| step.kind == kind);
@@ -267,12 +267,13 @@ impl Leaver {
     /// A tenant in which a step is about to be applied.
     pub async fn applying(
         &self,
-        origin: Origin,
-        kind: &'static str,
+        (step, simulator): &(Step, Simulator),
         column: Column,
         fault: Option<String>,
     ) -> Applying<'_> {
-        let (mut step, mut simulator) = self.step(origin, kind).await;
+        let (mut step, mut simulator) = (step.clone(), simulator.fork());
+        let kind = step.kind.clone();
+        let kind = kind.as_str();
         match column {
             Column::TargetGone if kind.ends_with("-incidents") => {
                 let body = json!({"incident": {"type": "incident", "status": "resolved"}});

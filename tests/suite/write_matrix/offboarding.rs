@@ -264,7 +264,8 @@ async fn enact_row(leaver: &Leaver, row: &Row) -> Vec<String> {
             "{origin:?} {kind}, {column:?} {fault}: {complaint}"
         ));
     };
-    let stage = leaver.applying(*origin, kind, Column::Fresh, None).await;
+    let step = leaver.step(*origin, kind).await;
+    let stage = leaver.applying(&step, Column::Fresh, None).await;
     stage.simulator().keep_exchanges(true);
     let undisturbed = enact(&stage, fresh, None)
         .await
@@ -284,7 +285,7 @@ async fn enact_row(leaver: &Leaver, row: &Row) -> Vec<String> {
                 .collect(),
         };
         for fault in faults {
-            let stage = leaver.applying(*origin, kind, column, fault.clone()).await;
+            let stage = leaver.applying(&step, column, fault.clone()).await;
             if column == Column::Repeated
                 && let Err(error) = stage.act().await
             {
