@@ -245,16 +245,16 @@ impl Leaver {
     /// A step to apply, and a tenant in which to do so.
     pub async fn step(&self, origin: Origin, kind: &str) -> (Step, Simulator) {
         let Steps { transfer, removal } = &self.steps;
-        let find = |steps: &mut dyn Iterator<Item = &Step>, kind: &str| {
-            let step = steps.find(|step| step.kind == kind);
+        let find = |steps: Vec<&Step>, kind: &str| {
+            let step = steps.into_iter().find(|step| step.kind == kind);
             step.unwrap_or_else(|| panic!("no step `{kind}`")).clone()
         };
         let simulator = self.simulator.fork();
         match origin {
-            Origin::Transfer => (find(&mut transfer.iter(), kind), simulator),
-            Origin::Removal => (find(&mut removal.iter(), kind), simulator),
+            Origin::Transfer => (find(transfer.iter().collect(), kind), simulator),
+            Origin::Removal => (find(removal.iter().collect(), kind), simulator),
             Origin::Undoing(done) => {
-                let step = find(&mut transfer.iter().chain(removal), done);
+                let step = find(transfer.iter().chain(removal).collect(), done);
                 let (bench, tenant) = self.open(simulator, TOKENS.owner).await;
                 let applied = tenant.apply(step).await.expect("it is applied");
                 let undo = applied.undo.expect("a way back");

@@ -245,7 +245,7 @@ fn is_person(fields: &Map<String, Value>) -> bool {
 /// What a connector makes of a given and a family name, or of one of them.
 fn full_name(fields: &Map<String, Value>) -> Option<String> {
     let parts = ["given_name", "family_name"].map(|field| fields.get(field));
-    let parts: Vec<&str> = parts.iter().filter_map(|part| part?.as_str()).collect();
+    let parts: Vec<&str> = parts.iter().filter_map(|part| (*part)?.as_str()).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
