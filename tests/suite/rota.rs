@@ -241,7 +241,8 @@ impl Rota {
     }
 }
 
-fn tenant_at(bench: &Bench, now: Timestamp) -> Tenant {
+/// The tenant, opened once more to see the simulator's clock.
+pub fn tenant_at(bench: &Bench, now: Timestamp) -> Tenant {
     // A recorded call sees the recorder's clock.
     let recorder = Recorder::new(RecordedFrom::Simulator, now, [1; 32]);
     let config = bench.config.clone().record(Arc::new(recorder));

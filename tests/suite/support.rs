@@ -112,7 +112,12 @@ impl Opening {
     /// Opens it through another connector than the bundled one, which is
     /// granted what it asks for.
     pub async fn open_with(self, connector: &Connector) -> Bench {
-        let simulator = Simulator::new(self.config);
+        let simulator = Simulator::new(self.config.clone());
+        self.open_on(simulator, connector).await
+    }
+
+    /// Opens a tenant that is there already.
+    pub async fn open_on(self, simulator: Simulator, connector: &Connector) -> Bench {
         let listening = simulator
             .listen_tls(([127, 0, 0, 1], 0).into(), certificate())
             .await

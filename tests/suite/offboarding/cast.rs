@@ -204,7 +204,7 @@ pub async fn policies(simulator: &Simulator) -> Vec<Value> {
 }
 
 /// Responders who have signed in, and are on no schedule, no policy and no team.
-async fn unscheduled(simulator: &Simulator) -> [String; 3] {
+pub async fn unscheduled(simulator: &Simulator) -> [String; 3] {
     let mut duties = format!("{:?}", policies(simulator).await);
     let schedules = rows(simulator, "/schedules?limit=100", "schedules").await;
     duties += &format!("{schedules:?}");

@@ -1,6 +1,6 @@
 //! Plans to hand over and to remove, and their steps, on the real component.
 
-mod cast;
+pub mod cast;
 mod departure;
 mod disturbances;
 mod incidents;

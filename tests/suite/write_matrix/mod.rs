@@ -2,6 +2,8 @@
 //! it; where something comes of it, the vendor's state is the same as after the
 //! write went through once, undisturbed, and where nothing does, as before.
 
+mod leaver;
+mod offboarding;
 mod scene;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
@@ -9,6 +11,7 @@ use host_harness::{
     CallError,
     contract::types::{Effect, ErrorCode},
 };
+use pagerduty_simulator::Simulator;
 use serde_json::Value;
 
 use self::scene::{Column, Kind, Scene, Write};
@@ -174,15 +177,7 @@ fn every_write_of_duties_comes_to_what_the_table_says() {
 
 fn check(table: &[Row]) {
     run(async {
-        let cells: Vec<&Cell> = table.iter().flat_map(|(_, row)| row).collect();
-        let mut applicable = 0;
-        for cell in &cells {
-            match cell {
-                NotApplicable(why) => assert!(!why.is_empty(), "a cell without a reason"),
-                _ => applicable += 1,
-            }
-        }
-        println!("{} cells, {applicable} of them apply", cells.len());
+        count(table.iter().flat_map(|(_, row)| row));
         let rows = table.iter().map(|(write, row)| enact_row(*write, row));
         let wrong: Vec<Vec<String>> = stream::iter(rows).buffer_unordered(3).collect().await;
         let wrong = wrong.concat();
@@ -190,15 +185,33 @@ fn check(table: &[Row]) {
     });
 }
 
+/// Prints how many cells there are. None is empty.
+fn count<'c>(cells: impl Iterator<Item = &'c Cell>) {
+    let (mut all, mut applicable) = (0, 0);
+    for cell in cells {
+        all += 1;
+        match cell {
+            NotApplicable(why) => assert!(!why.is_empty(), "a cell without a reason"),
+            Unchanged(why) => assert!(!why.is_empty(), "an effect without a reason"),
+            Done(_) | Fails(_) => {}
+        }
+        applicable += usize::from(!matches!(cell, NotApplicable(_)));
+    }
+    println!("{all} cells, {applicable} of them apply");
+}
+
 /// Plays a row. Returns what is wrong.
 async fn enact_row(write: Write, row: &[Cell; COLUMNS.len()]) -> Vec<String> {
     let [fresh, others @ ..] = row;
     let mut wrong = Vec::new();
     let scene = Scene::set(write, Column::Fresh).await;
-    let undisturbed = scene.enact(fresh, None).await.unwrap_or_else(|complaint| {
-        wrong.push(complaint);
-        Value::Null
-    });
+    let about = |column: Column, complaint: String| format!("{write:?}, {column:?}: {complaint}");
+    let undisturbed = enact(&scene, fresh, None)
+        .await
+        .unwrap_or_else(|complaint| {
+            wrong.push(about(Column::Fresh, complaint));
+            Value::Null
+        });
     let others = COLUMNS.into_iter().skip(1).zip(others);
     let others = others.filter(|(_, cell)| !matches!(cell, NotApplicable(_)));
     let outcomes = others.map(async |(column, cell)| {
@@ -208,41 +221,54 @@ async fn enact_row(write: Write, row: &[Cell; COLUMNS.len()]) -> Vec<String> {
         {
             return Some(format!("{write:?}: not even once: {error:?}"));
         }
-        scene.enact(cell, Some(&undisturbed)).await.err()
+        let complaint = enact(&scene, cell, Some(&undisturbed)).await.err();
+        complaint.map(|complaint| about(column, complaint))
     });
     wrong.extend(join_all(outcomes).await.into_iter().flatten());
     wrong
 }
 
-impl Scene {
-    /// Plays a cell. Returns the state that it leads to, or what is wrong.
-    async fn enact(&self, cell: &Cell, undisturbed: Option<&Value>) -> Result<Value, String> {
-        let before = self.state().await;
-        let faults = self.bench.simulator.faults();
-        if let Some(fault) = &self.fault {
-            faults.add(fault.parse().expect("a fault"));
-        }
-        let outcome = self.act().await;
-        let was_disturbed = faults.fired() > 0;
-        faults.clear();
-        let after = self.state().await;
-        let is_said = match (&outcome, cell) {
-            (Ok(Effect::Unchanged(reason)), Unchanged(wanted)) => reason == wanted,
-            (Ok(effect), Done(wanted)) => effect == wanted,
-            (Err(CallError::Connector { error, .. }), Fails(code)) => error.code == *code,
-            _ => false,
-        };
-        let is_so = match (cell, undisturbed) {
-            (Done(_), Some(undisturbed)) => after == *undisturbed,
-            (Done(_), None) => after != before,
-            _ => after == before,
-        };
-        let wrong = match (is_said, is_so) {
-            (true, true) if was_disturbed == self.fault.is_some() => return Ok(after),
-            (true, true) => "the fault did not hit".to_owned(),
-            (true, false) => format!("it is said, and not so\n{before}\n{after}"),
-            (false, _) => format!("{outcome:?} instead of {cell:?}"),
-        };
-        Err(format!("{:?}, {:?}: {wrong}", self.write, self.column))
+/// A tenant in which something is about to happen.
+trait Stage {
+    fn simulator(&self) -> &Simulator;
+    /// What is to disturb it.
+    fn fault(&self) -> Option<&str>;
+    /// Lets it happen.
+    async fn act(&self) -> Result<Effect, CallError>;
+    /// Everything that it can change.
+    async fn state(&self) -> Value;
+}
+
+/// Plays a cell. Returns the state that it leads to, or what is wrong.
+async fn enact(
+    stage: &impl Stage,
+    cell: &Cell,
+    undisturbed: Option<&Value>,
+) -> Result<Value, String> {
+    let before = stage.state().await;
+    let faults = stage.simulator().faults();
+    if let Some(fault) = stage.fault() {
+        faults.add(fault.parse().expect("a fault"));
+    }
+    let outcome = stage.act().await;
+    let was_disturbed = faults.fired() > 0;
+    faults.clear();
+    let after = stage.state().await;
+    let is_said = match (&outcome, cell) {
+        (Ok(Effect::Unchanged(reason)), Unchanged(wanted)) => reason == wanted,
+        (Ok(effect), Done(wanted)) => effect == wanted,
+        (Err(CallError::Connector { error, .. }), Fails(code)) => error.code == *code,
+        _ => false,
+    };
+    let is_so = match (cell, undisturbed) {
+        (Done(_), Some(undisturbed)) => after == *undisturbed,
+        (Done(_), None) => after != before,
+        _ => after == before,
+    };
+    match (is_said, is_so) {
+        (true, true) if was_disturbed == stage.fault().is_some() => Ok(after),
+        (true, true) => Err("the fault did not hit".to_owned()),
+        (true, false) => Err(format!("it is said, and not so\n{before}\n{after}")),
+        (false, _) => Err(format!("{outcome:?} instead of {cell:?}")),
     }
 }

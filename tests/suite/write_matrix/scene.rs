@@ -10,6 +10,7 @@ use host_harness::{
 use pagerduty_simulator::{Config, Plan, Simulator, TOKENS};
 use serde_json::{Value, json};
 
+use super::Stage;
 use crate::support::{Bench, Opening};
 use crate::vendor::{
     self, incidents_of, license, newcomer, on_policy, on_schedule, on_team, role, rows, text,
@@ -47,15 +48,25 @@ pub enum Column {
     CutAfterItTookEffect,
 }
 
+impl Column {
+    /// What disturbs it, as a fault's effect.
+    pub fn disturbance(self) -> Option<&'static str> {
+        match self {
+            Self::RateLimited => Some("rate-limited reset=0"),
+            Self::FailsAfterItTookEffect => Some("status-after-applied=503"),
+            Self::CutAfterItTookEffect => Some("reset-after-applied"),
+            _ => None,
+        }
+    }
+}
+
 /// A tenant in which a write is about to happen.
 pub struct Scene {
-    pub bench: Bench,
-    pub write: Write,
-    pub column: Column,
+    bench: Bench,
+    write: Write,
     account: String,
     entitlement: Option<EntitlementRef>,
-    /// What is to disturb it.
-    pub fault: Option<String>,
+    fault: Option<String>,
 }
 
 impl Scene {
@@ -110,24 +121,28 @@ impl Scene {
                 entitlement = Some(on_team("PGONE00", "responder"));
             }
         }
-        let effect = match column {
-            Column::RateLimited => Some("rate-limited reset=0"),
-            Column::FailsAfterItTookEffect => Some("status-after-applied=503"),
-            Column::CutAfterItTookEffect => Some("reset-after-applied"),
-            _ => None,
-        };
         Self {
             bench,
             write,
-            column,
             account,
             entitlement,
-            fault: effect.map(|effect| format!("{} {effect} times=1", request_of(write))),
+            fault: column
+                .disturbance()
+                .map(|effect| format!("{} {effect} times=1", request_of(write))),
         }
     }
+}
 
-    /// Lets it happen.
-    pub async fn act(&self) -> Result<Effect, CallError> {
+impl Stage for Scene {
+    fn simulator(&self) -> &Simulator {
+        &self.bench.simulator
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    async fn act(&self) -> Result<Effect, CallError> {
         let Self { account: id, .. } = self;
         let tenant = &self.bench.tenant;
         let entitlement = || self.entitlement.clone().expect("it is about one");
@@ -153,8 +168,8 @@ impl Scene {
         }
     }
 
-    /// Everything that a write can change, without the instants.
-    pub async fn state(&self) -> Value {
+    /// Without the instants.
+    async fn state(&self) -> Value {
         let simulator = &self.bench.simulator;
         let users = rows(simulator, "/users?limit=100", "users").await;
         // Null where the plan hides them.

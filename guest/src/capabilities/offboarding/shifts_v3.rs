@@ -15,6 +15,7 @@ use crate::iga::connector::types::Effect;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::json::Json;
+use crate::pagerduty::schedule_events::ShiftSchedule;
 use crate::pagerduty::schedules::is_unknown;
 use crate::pagerduty::shifts_v3::{Kind, Once, Scope, Single, read_each};
 
@@ -59,7 +60,7 @@ pub fn apply(client: &Client, kind: Kind, payload: &Json) -> Result<Applied> {
     };
     let own = match once.get(kind, &id) {
         Ok(own) => own,
-        Err(error) if is_unknown(&error) => return Ok(unchanged("already-done")),
+        Err(error) if is_unknown(&error) => return without_it(client, &subject),
         Err(error) => return Err(error),
     };
     let from = &subject.parties.from.id;
@@ -111,6 +112,15 @@ pub fn apply(client: &Client, kind: Kind, payload: &Json) -> Result<Applied> {
         Effect::Updated,
         undo.map(|subject| draft(&subject, kind, &heirs)),
     ))
+}
+
+/// It is not there: somebody has deleted it, or the schedule is gone with it.
+fn without_it(client: &Client, subject: &Subject) -> Result<Applied> {
+    match ShiftSchedule::fetch(client, &subject.schedule) {
+        Ok(_) => Ok(unchanged("already-done")),
+        Err(error) if is_unknown(&error) => Ok(unchanged("already-gone")),
+        Err(error) => Err(error),
+    }
 }
 
 fn draft(subject: &Subject, kind: Kind, one: &Single) -> Draft {

@@ -91,8 +91,11 @@ pub fn rejoin(client: &Client, payload: &Json) -> Result<Applied> {
     let parties = Parties::read(payload)?;
     let (team, user) = (required_id(payload, "team")?, &parties.from.id);
     let role = required(payload, "role")?;
-    if teams::role_of(client, &team, user)?.is_some() {
-        return Ok(unchanged("already-done"));
+    match teams::role_of(client, &team, user) {
+        Ok(None) => {}
+        Ok(_) => return Ok(unchanged("already-done")),
+        Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
+        Err(error) => return Err(error),
     }
     teams::put_member(client, &team, user, &role)?;
     Ok(applied(Effect::Created, None))
