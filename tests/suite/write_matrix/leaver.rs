@@ -90,9 +90,8 @@ impl Leaver {
             let (_, all) = twin.ask("GET", path, None);
             id(rows(&all[list]).find(|row| is_fit(row)).expect("one fits"))
         };
-        let of_several_levels = |policy: &Value| {
-            policy["teams"] == json!([]) && rows(&policy["escalation_rules"]).count() > 1
-        };
+        // A team's policy would put its targets on the team.
+        let of_no_team = |policy: &Value| policy["teams"] == json!([]);
         let is_other = |user: &Value| {
             user["role"] == "limited_user" && ![&leaver, &heir, &idle].contains(&&id(user))
         };
@@ -104,7 +103,7 @@ impl Leaver {
             }),
             now: config.now.expect("it stands still"),
             colleague: first("/users?limit=100", "users", &is_other),
-            policy: first(policies, "escalation_policies", &of_several_levels),
+            policy: first(policies, "escalation_policies", &of_no_team),
             schedule: first("/schedules", "schedules", &|_| true),
             shifts: first("/v3/schedules", "schedules", &|_| true),
             team: first("/teams", "teams", &|_| true),
