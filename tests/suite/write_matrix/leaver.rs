@@ -83,12 +83,19 @@ impl Leaver {
             now: Some("2026-11-18T12:00:00Z".parse().expect("an instant")),
             ..Config::default()
         };
-        // Whom and what there is, from a twin that hides nothing.
+        let simulator = Simulator::new(Config {
+            plan,
+            ..config.clone()
+        });
+        // What the plan hides is there for a twin that hides nothing.
         let twin = Simulator::new(config.clone());
         let [leaver, heir, idle] = unscheduled(&twin).await;
         let first = |path: &str, list: &str, is_fit: &dyn Fn(&Value) -> bool| {
-            let (_, all) = twin.ask("GET", path, None);
-            id(rows(&all[list]).find(|row| is_fit(row)).expect("one fits"))
+            let of = |simulator: &Simulator| {
+                let (_, all) = simulator.ask("GET", path, None);
+                rows(&all[list]).find(|row| is_fit(row)).map(id)
+            };
+            of(&simulator).or_else(|| of(&twin)).expect("one fits")
         };
         // A team's policy would put its targets on the team.
         let of_no_team = |policy: &Value| policy["teams"] == json!([]);
@@ -97,10 +104,7 @@ impl Leaver {
         };
         let policies = "/escalation_policies?limit=100";
         let mut stage = Self {
-            simulator: Simulator::new(Config {
-                plan,
-                ..config.clone()
-            }),
+            simulator: simulator.clone(),
             now: config.now.expect("it stands still"),
             colleague: first("/users?limit=100", "users", &is_other),
             policy: first(policies, "escalation_policies", &of_no_team),
@@ -113,10 +117,10 @@ impl Leaver {
             heir,
             idle,
         };
-        let simulator = stage.simulator.clone();
         stage.incidents = simulator.open_incidents(&[&stage.leaver], 3);
         let both = [stage.leaver.as_str(), &stage.colleague];
         stage.incidents.extend(simulator.open_incidents(&both, 2));
+        stage.resolve_incidents_of(&stage.idle);
         stage.join_policy();
         stage.join_schedule();
         if plan.v3_schedules {
@@ -133,15 +137,27 @@ impl Leaver {
         stage
     }
 
+    /// Nothing is to hang on somebody.
+    fn resolve_incidents_of(&self, account: &str) {
+        let open = "date_range=all&limit=100&statuses[]=triggered&statuses[]=acknowledged";
+        let path = format!("/incidents?user_ids[]={account}&{open}");
+        for incident in rows(&self.get(&path)["incidents"]) {
+            let body = json!({"incident": {"type": "incident_reference", "status": "resolved"}});
+            self.ask("PUT", &format!("/incidents/{}", id(incident)), &body);
+        }
+    }
+
     /// Is notified last, beside others.
     fn join_policy(&self) {
         let path = format!("/escalation_policies/{}", self.policy);
         let policy = self.get(&path);
         let policy = &policy["escalation_policy"];
         let mut rules = policy["escalation_rules"].clone();
-        let last = rules.as_array_mut().and_then(|rules| rules.last_mut());
-        let targets = last.expect("a rule")["targets"].as_array_mut();
-        targets.expect("targets").push(user(&self.leaver));
+        // On the first level, incidents would come back to the leaver.
+        rules.as_array_mut().expect("rules").push(json!({
+            "escalation_delay_in_minutes": 30,
+            "targets": [user(&self.colleague), user(&self.leaver)],
+        }));
         let body = json!({"escalation_policy": {
             "type": "escalation_policy", "name": policy["name"], "escalation_rules": rules,
         }});
