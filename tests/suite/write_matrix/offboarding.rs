@@ -34,20 +34,20 @@ struct Row {
 /// when the plan lacks it. Once done it has nothing left to do, and disturbances
 /// that pass leave no trace.
 fn row(origin: Origin, kind: &'static str, effect: Effect, gone: Cell, plan: Cell) -> Row {
-    let done = || Done(effect.clone());
+    let done = Done(effect);
     let repeated = match kind {
         "delete-account" => "already-gone",
         _ => "already-done",
     };
     let cells = [
-        done(),
+        done.clone(),
         Unchanged(repeated),
         gone,
         plan,
         Fails(ErrorCode::PermissionDenied),
-        done(),
-        done(),
-        done(),
+        done.clone(),
+        done.clone(),
+        done,
     ];
     Row {
         origin,
