@@ -83,24 +83,21 @@ pub enum Progress<'a> {
 
 impl fmt::Display for Progress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbered = |f: &mut fmt::Formatter<'_>, at: &(usize, usize)| {
-            let width = at.1.to_string().len();
-            write!(f, "[{:width$}/{}] ", at.0, at.1)
-        };
+        let line =
+            |f: &mut fmt::Formatter<'_>, at: &(usize, usize), word: &str, step: &PlannedStep| {
+                let width = at.1.to_string().len();
+                write!(
+                    f,
+                    "[{:width$}/{}] {word:24} {}",
+                    at.0,
+                    at.1,
+                    printable(&step.summary)
+                )
+            };
         match self {
-            Self::Skipped { at, step } => {
-                numbered(f, at)?;
-                write!(f, "done before  {}", printable(&step.summary))
-            }
-            Self::Begins { at, step } => {
-                numbered(f, at)?;
-                write!(f, "begins       {}", printable(&step.summary))
-            }
-            Self::Done { at, step, effect } => {
-                numbered(f, at)?;
-                let effect = effect_text(effect);
-                write!(f, "{effect:12} {}", printable(&step.summary))
-            }
+            Self::Skipped { at, step } => line(f, at, "done before", step),
+            Self::Begins { at, step } => line(f, at, "begins", step),
+            Self::Done { at, step, effect } => line(f, at, &effect_text(effect), step),
             Self::Waits { step, wait, error } => write!(
                 f,
                 "waiting {} s before trying `{}` again: {error}",
