@@ -282,8 +282,10 @@ impl Scene {
             site.send("POST", "/incidents", &incident);
         }
         let v2 = site.rows("/schedules?include[]=schedule_layers", "schedules");
-        let joined = v2.iter().filter(|row| !row.to_string().contains(&leaver));
-        for schedule in joined.take(schedules.saturating_sub(v3.len().min(2))) {
+        let (on, off): (Vec<&Value>, Vec<&Value>) =
+            v2.iter().partition(|row| row.to_string().contains(&leaver));
+        assert!(on.len() + off.len() >= schedules, "so many schedules");
+        for schedule in off.into_iter().take(schedules.saturating_sub(on.len())) {
             let mut layer = schedule["schedule_layers"][0].clone();
             let users = layer["users"].as_array_mut().expect("users");
             users.push(json!({"user": reference(&leaver)}));
