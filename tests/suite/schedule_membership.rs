@@ -7,10 +7,10 @@ use host_harness::{
     contract::types::{Effect, ErrorCode},
 };
 use jiff::Timestamp;
-use pagerduty_simulator::{Config, LayerOrder};
+use pagerduty_simulator::{Config, Fault, LayerOrder};
 use serde_json::{Value, json};
 
-use crate::rota::{Rota, Turn, on_call};
+use crate::rota::{Rota, Turn, id, on_call};
 use crate::support::{contract_error, run};
 use crate::vendor::{on_schedule, unchanged, user_of_role};
 
@@ -351,6 +351,62 @@ fn an_empty_place_is_filled_first_and_left_again() {
             stage.event_members(&schedule, rotation).await.is_empty(),
             "nobody is left"
         );
+    });
+}
+
+/// An event can only be ended and followed by another: what comes between must
+/// not leave a hole.
+#[test]
+fn a_change_that_broke_off_between_two_events_is_completed_by_repeating_it() {
+    run(async {
+        let mut stage = Stage::set(Config::default()).await;
+        let (schedule, rotations) = stage.rotating(&[&[Some(2), Some(3)]]).await;
+        let events = format!("/v3/schedules/{schedule}/rotations/{}/events", rotations[0]);
+        let broken: Fault = format!("POST {events} reset").parse().expect("a fault");
+        let faults = stage.rota.bench.simulator.clone();
+
+        faults.faults().add(broken.clone());
+        contract_error(stage.assign(0, &schedule).await);
+        let members = stage.event_members(&schedule, &rotations[0]).await;
+        assert!(members.is_empty(), "it broke off");
+        faults.faults().clear();
+        stage.rota.advance(Duration::from_mins(10));
+        let again = stage.assign(0, &schedule).await.expect("it is completed");
+        assert_eq!(again, Effect::Created);
+        let all = [Some(2), Some(3), Some(0)];
+        let members = stage.event_members(&schedule, &rotations[0]).await;
+        assert_eq!(members, [all]);
+
+        stage.rota.advance(Duration::from_mins(10));
+        faults.faults().add(broken);
+        contract_error(stage.unassign(3, &schedule).await);
+        faults.faults().clear();
+        stage.rota.advance(Duration::from_mins(10));
+        let again = stage.unassign(3, &schedule).await.expect("it is completed");
+        assert_eq!(again, Effect::Deleted);
+        let members = stage.event_members(&schedule, &rotations[0]).await;
+        assert_eq!(members, [[Some(2), None, Some(0)]]);
+        let twice = stage.unassign(3, &schedule).await.expect("nothing to do");
+        assert_eq!(twice, unchanged("not-assigned"));
+    });
+}
+
+#[test]
+fn an_event_that_was_ended_long_ago_is_not_brought_back() {
+    run(async {
+        let mut stage = Stage::set(Config::default()).await;
+        let (schedule, rotations) = stage.rotating(&[&[Some(2), Some(3)]]).await;
+        let path = format!("/v3/schedules/{schedule}/rotations/{}/events", rotations[0]);
+        let event = id(&stage.rota.events(&schedule, &rotations[0]).await[0]);
+        let end = stage.rota.ask("DELETE", &format!("{path}/{event}"), None);
+        end.await;
+        stage.rota.advance(Duration::from_hours(2));
+        let gone = stage.unassign(3, &schedule).await.expect("nothing to do");
+        assert_eq!(gone, unchanged("not-assigned"));
+        let error = contract_error(stage.assign(0, &schedule).await);
+        assert_eq!(error.code, ErrorCode::Conflict);
+        let members = stage.event_members(&schedule, &rotations[0]).await;
+        assert!(members.is_empty());
     });
 }
 

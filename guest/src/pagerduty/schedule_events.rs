@@ -21,6 +21,10 @@ use crate::pagerduty::schedules_v3::{self, user};
 /// Members that an event can have.
 pub const MAX_MEMBERS: usize = 20;
 
+/// A caller whose call broke off repeats it within so many seconds. Later, an
+/// event that ended is one that somebody wanted to end.
+const REPEATED_WITHIN: i64 = 3600;
+
 /// A schedule that is read to be changed.
 pub struct ShiftSchedule {
     /// Vendor identifier; empty if there was none.
@@ -89,6 +93,19 @@ impl Rotation {
         events.filter(move |event| event.is_open(now))
     }
 
+    /// Events that a change of their members has ended without going on to
+    /// their successors, as far as that can be seen: it was lately, nothing of
+    /// that name follows, and there were several people in them. (One who was
+    /// alone may have been taken off.)
+    pub fn cut_off(&self, now: Timestamp) -> impl Iterator<Item = &Event> {
+        let events = self.events.iter();
+        events.filter(move |event| {
+            event.ended_lately(now)
+                && event.members.are_several()
+                && !self.events.iter().any(|other| other.follows(event))
+        })
+    }
+
     /// An event in effect, now or later, with these members.
     pub fn find(&self, what: &Definition, members: &Members, now: Timestamp) -> Option<&Event> {
         let mut events = self.open_events(now);
@@ -126,6 +143,23 @@ impl Event {
         self.definition.is_open(now)
     }
 
+    fn until(&self) -> Option<Timestamp> {
+        self.definition.0.instant("effective_until")
+    }
+
+    fn ended_lately(&self, now: Timestamp) -> bool {
+        let lately = now.plus(-REPEATED_WITHIN);
+        self.until()
+            .is_some_and(|until| until <= now && until > lately)
+    }
+
+    fn follows(&self, other: &Self) -> bool {
+        // One that is open lasts the longest.
+        let ends = |event: &Self| event.until().map_or(i64::MAX, Timestamp::millis);
+        self.definition.name() == other.definition.name()
+            && (ends(self), self.since) > (ends(other), other.since)
+    }
+
     /// Whether it has come into effect.
     pub fn has_begun(&self, now: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= now)
@@ -136,6 +170,12 @@ impl Members {
     /// Whether that user is among them.
     pub fn have(&self, id: &str) -> bool {
         self.0.iter().any(|member| member.as_deref() == Some(id))
+    }
+
+    /// Whether there are two people or more.
+    fn are_several(&self) -> bool {
+        let people: Vec<&str> = self.0.iter().flatten().map(String::as_str).collect();
+        people.iter().any(|person| Some(person) != people.first())
     }
 
     /// Whether there is nobody.
@@ -204,6 +244,16 @@ impl Definition {
     /// What people call it.
     pub fn name(&self) -> String {
         clean(&self.0.text("name").unwrap_or_default())
+    }
+
+    /// The same without an end: of an event that was cut off, the end says when
+    /// that was, and whether another one was planned is lost.
+    pub fn open_ended(&self) -> Self {
+        let Json::Object(fields) = &self.0 else {
+            return self.clone();
+        };
+        let fields = fields.iter().filter(|(name, _)| name != "effective_until");
+        Self(Json::Object(fields.cloned().collect()))
     }
 
     /// Whether it has not run out.

@@ -19,7 +19,9 @@ mod credentials;
 mod origin;
 pub mod policy;
 mod pool;
+mod refusal;
 mod secret_forms;
+mod trace;
 
 use std::{
     collections::BTreeMap,
@@ -46,9 +48,11 @@ pub(crate) use credentials::{Presented, REDACTED, Redactor};
 pub use origin::{Origin, OriginError, Scheme};
 pub(crate) use pool::Pool;
 pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
+pub use refusal::Refusal;
+pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 
 use budget::{RateLimits, Spending};
-use cassette::{Mismatch, Played, Player, Recorder};
+use cassette::{Played, Player, Recorder};
 use policy::{Denial, Level, Policy, RequestLine};
 
 use crate::text::printable;
@@ -116,114 +120,6 @@ pub(crate) enum Source {
     Replayed(Arc<Player>),
     /// Nowhere: every request is refused. For `metadata.describe`.
     Nothing,
-}
-
-/// A request that a call made, as it is told in reports and logs. Never holds
-/// header values or bodies.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct RequestTrace {
-    /// In upper case.
-    pub method: String,
-    /// Absolute, with the query.
-    pub uri: String,
-    /// The declared rule that let it out.
-    pub rule: Option<String>,
-    /// How it ended: the status, or a code such as `denied` or `timeout`.
-    pub outcome: TraceOutcome,
-    /// Bytes of the answer's body.
-    pub bytes: usize,
-    /// How long it took. Zero in a replay.
-    #[serde(skip)]
-    pub elapsed: Duration,
-}
-
-/// How a request ended.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceOutcome {
-    /// The vendor answered.
-    Status(u16),
-    /// It did not get that far.
-    Failed(String),
-}
-
-/// A change that a dry run did not send.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct WithheldChange {
-    /// In upper case.
-    pub method: String,
-    /// Absolute, with the query.
-    pub uri: String,
-    /// The declared rule that would have let it out.
-    pub rule: String,
-    /// What it would have sent; null if it has no body or that is not JSON.
-    pub body: serde_json::Value,
-}
-
-/// Why the host itself stood against a request.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Policy.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// A dry run goes no further than here.
-    #[error("a dry run does not send `{} {}`", .0.method, .0.uri)]
-    Withheld(Box<WithheldChange>),
-    /// Budget.
-    #[error(transparent)]
-    Exhausted(#[from] Exhausted),
-    /// The cassette has no answer.
-    #[error(transparent)]
-    Unmatched(Box<Mismatch>),
-    /// The network has none.
-    #[error(transparent)]
-    Transport(TransportError),
-    /// There is no credential to send it with.
-    #[error(transparent)]
-    SignIn(#[from] SignInError),
-}
-
-/// The pool looks at addresses on behalf of policy.
-impl From<TransportError> for Refusal {
-    fn from(error: TransportError) -> Self {
-        match error {
-            TransportError::Denied(denial) => Self::Denied(denial),
-            error => Self::Transport(error),
-        }
-    }
-}
-
-impl Refusal {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Denied(_) => "denied",
-            Self::Withheld(_) => "withheld",
-            Self::Exhausted(_) => "budget-exhausted",
-            Self::Unmatched(_) => "not-in-cassette",
-            Self::Transport(error) => error.code(),
-            Self::SignIn(_) => "no-credential",
-        }
-    }
-
-    fn to_wasi(&self) -> WasiHttpError {
-        match self {
-            Self::Denied(Denial::Address { .. }) => WasiHttpError::DestinationIpProhibited,
-            // Asking again would not help, and that is what a guest takes it for.
-            Self::Denied(_) | Self::Withheld(_) | Self::Unmatched(_) | Self::SignIn(_) => {
-                WasiHttpError::HttpRequestDenied
-            }
-            Self::Exhausted(Exhausted::RequestBody(limit)) => {
-                WasiHttpError::HttpRequestBodySize(Some(*limit as u64))
-            }
-            // The prefix is part of the contract with connectors: it tells
-            // "come back with a new call" from a defect.
-            Self::Exhausted(why) => {
-                WasiHttpError::InternalError(Some(format!("budget-exhausted: {why}")))
-            }
-            Self::Transport(error) => error.to_wasi(),
-        }
-    }
 }
 
 /// What belongs to one call.
@@ -682,11 +578,18 @@ pub(crate) struct Hooks {
 }
 
 /// Headers that a guest can't set: what the protocol needs, whatever could
-/// carry a credential of its own, and whatever makes a vendor take one method
-/// for another, since the declared level hangs on the method.
+/// carry a credential of its own, whatever makes a vendor take one method for
+/// another, since the declared level hangs on the method, and whatever asks for
+/// a slice of an answer, in which a credential would not be found.
 fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
-        || [header::AUTHORIZATION, header::COOKIE, header::FORWARDED].contains(name)
+        || [
+            header::AUTHORIZATION,
+            header::COOKIE,
+            header::FORWARDED,
+            header::RANGE,
+        ]
+        .contains(name)
         || name.as_str().starts_with("proxy-")
         || name.as_str().starts_with("x-forwarded-")
         || METHOD_OVERRIDES.contains(&name.as_str())

@@ -71,6 +71,7 @@ fn a_header_of_the_hosts_is_denied_and_does_not_leave_with_the_request() {
             ("forwarded", "x-forwarded-host"),
             ("transfer-encoding", "transfer-encoding"),
             ("method-override", "x-http-method-override"),
+            ("range", "range"),
         ] {
             let bench = open(Opening::users(3)).await;
             let denial = denial(bench.tenant.get_account(misbehaviour).await);

@@ -10,6 +10,11 @@
 //! A v3 schedule with one rotation takes it into an empty place, which moves
 //! nobody's turns, or else at the end.
 //!
+//! An event of a v3 schedule that is in effect can only be ended and followed by
+//! another. A call that came no further than to end it, or a host that died in
+//! between, leaves nobody on call: the same call, repeated within the hour, goes
+//! on from there.
+//!
 //! Taken off, the account leaves every layer and rotation. In a v2 layer the
 //! turns of the others move up, one with nobody left ends; in a v3 rotation an
 //! empty place is left, unless all members are on call at once.
@@ -19,7 +24,9 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::iga::connector::types::Effect;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::schedule_events::{Events, MAX_MEMBERS, Rotation, ShiftSchedule};
+use crate::pagerduty::schedule_events::{
+    Event, Events, MAX_MEMBERS, Members, Rotation, ShiftSchedule,
+};
 use crate::pagerduty::schedule_layers::{Layer, LayeredSchedule};
 use crate::pagerduty::schedules::is_unknown;
 use crate::pagerduty::users;
@@ -110,7 +117,9 @@ fn leave_layers(client: &Client, account: &str, schedule: &LayeredSchedule) -> R
 
 fn assign_to_rotation(client: &Client, account: &str, schedule: &ShiftSchedule) -> Result<Effect> {
     let now = client.now();
-    let is_open = |rotation: &&Rotation| rotation.open_events(now).next().is_some();
+    let is_open = |rotation: &&Rotation| {
+        rotation.open_events(now).next().is_some() || rotation.cut_off(now).next().is_some()
+    };
     let rotations: Vec<&Rotation> = schedule.rotations.iter().filter(is_open).collect();
     let mut events = rotations
         .iter()
@@ -121,38 +130,54 @@ fn assign_to_rotation(client: &Client, account: &str, schedule: &ShiftSchedule) 
     let [rotation] = rotations.as_slice() else {
         return Err(not_one(&schedule.name, rotations.len(), "rotation"));
     };
-    let mut changes = Vec::new();
-    for event in rotation.open_events(now) {
-        let mut members = event.members.clone();
-        let empty = members.0.iter().position(Option::is_none);
-        if empty.is_none() && members.0.len() >= MAX_MEMBERS {
-            return Err(Error::new(
-                ErrorCode::Conflict,
-                format!(
-                    "`{}` of schedule `{}` has {MAX_MEMBERS} members, which is as many as \
-                     PagerDuty takes",
-                    event.definition.name(),
-                    clean(&schedule.name)
-                ),
-            )
-            .hint("take somebody off it first"));
-        }
-        let member = Some(account.to_owned());
-        match empty.and_then(|at| members.0.get_mut(at)) {
-            Some(empty) => *empty = member,
-            None => members.0.push(member),
-        }
-        changes.push((event, members));
-    }
     let events = Events {
         client,
         schedule: &schedule.id,
         rotation: &rotation.id,
     };
-    for (event, members) in changes {
+    let joined = |event: &Event| joined(event, account, &schedule.name);
+    // All of it is looked at before anything is changed.
+    let open: Vec<_> = (rotation.open_events(now))
+        .map(|event| Ok((event, joined(event)?)))
+        .collect::<Result<_>>()?;
+    // What an earlier call came no further than to end.
+    let cut_off: Vec<_> = (rotation.cut_off(now))
+        .map(|event| Ok((event, joined(event)?)))
+        .collect::<Result<_>>()?;
+    for (event, members) in open {
         events.change(event, &members)?;
     }
+    for (event, members) in cut_off {
+        events.create(&event.definition.open_ended(), &members)?;
+    }
     Ok(Effect::Created)
+}
+
+/// Who takes turns once the account does.
+fn joined(event: &Event, account: &str, schedule: &str) -> Result<Members> {
+    let mut members = event.members.clone();
+    if members.have(account) {
+        return Ok(members);
+    }
+    let empty = members.0.iter().position(Option::is_none);
+    if empty.is_none() && members.0.len() >= MAX_MEMBERS {
+        return Err(Error::new(
+            ErrorCode::Conflict,
+            format!(
+                "`{}` of schedule `{}` has {MAX_MEMBERS} members, which is as many as PagerDuty \
+                 takes",
+                event.definition.name(),
+                clean(schedule)
+            ),
+        )
+        .hint("take somebody off it first"));
+    }
+    let member = Some(account.to_owned());
+    match empty.and_then(|at| members.0.get_mut(at)) {
+        Some(empty) => *empty = member,
+        None => members.0.push(member),
+    }
+    Ok(members)
 }
 
 fn leave_rotations(client: &Client, account: &str, schedule: &ShiftSchedule) -> Result<bool> {
@@ -168,6 +193,15 @@ fn leave_rotations(client: &Client, account: &str, schedule: &ShiftSchedule) -> 
                 let is_for_all = event.definition.is_for_all_at_once();
                 let members = event.members.with(account, None, is_for_all);
                 events.change(event, &members)?;
+                is_changed = true;
+            }
+        }
+        // An earlier call came no further than to end it.
+        for event in rotation.cut_off(client.now()) {
+            if event.members.have(account) {
+                let is_for_all = event.definition.is_for_all_at_once();
+                let members = event.members.with(account, None, is_for_all);
+                events.create(&event.definition.open_ended(), &members)?;
                 is_changed = true;
             }
         }

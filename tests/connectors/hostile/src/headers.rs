@@ -35,6 +35,7 @@ pub const MISBEHAVIOURS: &[Misbehaviour] = &[
     ("method-override", |seen| {
         with(("X-HTTP-Method-Override", "DELETE"), seen);
     }),
+    ("range", |seen| with(("Range", "bytes=0-7"), seen)),
     ("authorization-from-a-list", |seen| {
         let list = [("authorization".to_owned(), b"Basic c3RvbGVu".to_vec())];
         seen.note(&format!("{:?}", Fields::from_list(&list).err()));
