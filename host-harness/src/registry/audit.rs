@@ -4,7 +4,8 @@
 //! A record's hash is the SHA-256 of its JSON with sorted keys, without blanks
 //! and without the field `hash`. A record that was changed, taken out, put in or
 //! moved breaks the chain at that line. Records that are missing at the end
-//! don't: for that the registry keeps the latest hash in its state as well.
+//! don't: for that the registry keeps the latest hash in its state as well, with
+//! each change of it.
 
 use std::{
     fmt,
@@ -219,8 +220,8 @@ pub(super) struct AuditLog {
     file: File,
     path: PathBuf,
     head: AuditHead,
-    /// A write has failed, and the end of the file is not known.
-    uncertain: bool,
+    /// Why nothing is written any more.
+    ended: Option<&'static str>,
 }
 
 impl AuditLog {
@@ -269,7 +270,7 @@ impl AuditLog {
             file,
             path: path.to_owned(),
             head: found.head,
-            uncertain: false,
+            ended: None,
         };
         if found.torn > 0 {
             let entry = Entry::new(AuditEvent::Torn, "registry", Facts::default());
@@ -286,16 +287,19 @@ impl AuditLog {
         &self.path
     }
 
+    /// Nothing is written from now on: the file may be somebody else's.
+    pub(super) fn end(&mut self) {
+        self.ended = Some("the registry is closed");
+    }
+
     /// Writes a record. It is on the disk when this returns.
     pub(super) fn append(&mut self, entry: Entry<'_>) -> Result<(), AuditError> {
         let failed = |cause| AuditError::File {
             path: self.path.clone(),
             cause,
         };
-        if self.uncertain {
-            return Err(failed(io::Error::other(
-                "an earlier record was not written to its end; open the registry anew",
-            )));
+        if let Some(why) = self.ended {
+            return Err(failed(io::Error::other(why)));
         }
         let mut record = AuditRecord {
             seq: self.head.seq + 1,
@@ -319,7 +323,8 @@ impl AuditLog {
             .write_all(line.as_bytes())
             .and_then(|()| self.file.sync_data());
         if let Err(cause) = written {
-            self.uncertain = true;
+            // The end of the file is not known.
+            self.ended = Some("an earlier record was not written to its end");
             return Err(failed(cause));
         }
         self.head = AuditHead {
@@ -360,9 +365,7 @@ fn check(path: &Path, bytes: &[u8]) -> Result<AuditCheck, AuditError> {
             return Err(broken(format!("it has the number {}", record.seq)));
         }
         if record.prev != head.hash {
-            return Err(broken(
-                "it does not follow the record before it".to_owned(),
-            ));
+            return Err(broken("it does not follow the record before it".to_owned()));
         }
         if record.hash != hash(&mut value) {
             return Err(broken("its hash is not that of its content".to_owned()));

@@ -5,11 +5,7 @@ use std::{io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Incompatibility, RegistryError, ReplayDiff, SignatureError};
-use crate::{
-    connector::LoadError,
-    egress::cassette::CassetteError,
-    text::printable,
-};
+use crate::{connector::LoadError, egress::cassette::CassetteError, text::printable};
 
 /// How far a load is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]

@@ -113,7 +113,10 @@ impl Slot {
             // Replaced in between: whoever waits for its calls to end may not
             // have seen this one.
             let now = self.current.load();
-            if now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &generation)) {
+            if now
+                .as_ref()
+                .is_some_and(|now| Arc::ptr_eq(now, &generation))
+            {
                 return Some(Pinned {
                     generation,
                     registry: Arc::downgrade(registry),

@@ -173,6 +173,10 @@ pub(super) async fn work(shared: Arc<Shared>, mut commands: mpsc::UnboundedRecei
             } => {
                 let _ = reply.send(shared.withdraw(&sha256, &by, &reason).await);
             }
+            Command::Close(reply) => {
+                let _ = reply.send(shared.book().folder.close());
+                return;
+            }
         }
     }
 }
@@ -274,7 +278,10 @@ impl Shared {
         }
     }
 
-    async fn stages(self: &Arc<Self>, progress: &mut Progress<'_>) -> Result<LoadReport, LoadFailure> {
+    async fn stages(
+        self: &Arc<Self>,
+        progress: &mut Progress<'_>,
+    ) -> Result<LoadReport, LoadFailure> {
         let request = progress.request;
         progress.enter(Stage::Read)?;
         let (bytes, signature) = read(&request.source).await?;
@@ -320,8 +327,9 @@ impl Shared {
                 });
             }
             let running_connector = running.as_ref().map(|running| &running.connector);
-            let missing = running_connector
-                .map_or_else(Vec::new, |running| compatibility::compare(running, &connector));
+            let missing = running_connector.map_or_else(Vec::new, |running| {
+                compatibility::compare(running, &connector)
+            });
             if !missing.is_empty() && !request.accept {
                 return Err(LoadFailure::Incompatible(missing));
             }

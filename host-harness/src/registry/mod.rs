@@ -167,6 +167,7 @@ enum Command {
         reason: String,
         reply: oneshot::Sender<Result<(), RollbackError>>,
     },
+    Close(oneshot::Sender<Result<(), RegistryError>>),
 }
 
 impl Registry {
@@ -289,15 +290,28 @@ impl Registry {
     }
 
     /// What was recorded, oldest first: of one connector, or all.
-    pub fn history(
-        &self,
-        app_id: Option<&str>,
-    ) -> Result<Vec<audit::AuditRecord>, AuditError> {
+    pub fn history(&self, app_id: Option<&str>) -> Result<Vec<audit::AuditRecord>, AuditError> {
         let mut records = self.check_audit()?.records;
         if let Some(app_id) = app_id {
             records.retain(|record| record.component.app_id.as_deref() == Some(app_id));
         }
         Ok(records)
+    }
+
+    /// How many generations are in memory, whoever holds them.
+    pub fn in_memory(&self) -> usize {
+        self.shared.in_memory()
+    }
+
+    /// Waits for what was asked for earlier, and closes the registry with all its
+    /// clones: the folder is free for another process. Generations that are
+    /// pinned, or are pinned later, go on to serve; nothing changes any more.
+    pub async fn close(self) -> Result<(), RegistryError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .send(Command::Close(reply))
+            .map_err(|_| RegistryError::Closed)?;
+        answer.await.map_err(|_| RegistryError::Closed)?
     }
 
     /// Checks the audit log from beginning to end.

@@ -14,7 +14,11 @@ use super::generation::is_crash;
 use crate::{
     connector::{CallError, Connector, TenantConfig},
     contract::to_json,
-    egress::{TraceOutcome, cassette::{Cassette, CassetteError}, policy::Grant},
+    egress::{
+        TraceOutcome,
+        cassette::{Cassette, CassetteError},
+        policy::Grant,
+    },
     text::printable,
 };
 
@@ -113,11 +117,21 @@ impl fmt::Display for ReplayDiff {
                 if let Some(crash) = &call.crash {
                     writeln!(f, "  crashed: {}", printable(crash))?;
                 }
-                for ValueDiff { path, running, candidate } in &call.output {
+                for ValueDiff {
+                    path,
+                    running,
+                    candidate,
+                } in &call.output
+                {
                     writeln!(f, "  {}", printable(path))?;
                     sides(f, running.as_ref(), candidate.as_ref())?;
                 }
-                for RequestDiff { position, running, candidate } in &call.requests {
+                for RequestDiff {
+                    position,
+                    running,
+                    candidate,
+                } in &call.requests
+                {
                     writeln!(f, "  request {position}")?;
                     sides(f, running.as_ref(), candidate.as_ref())?;
                 }
@@ -166,7 +180,10 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             files.push(path);
         }
     }

@@ -67,12 +67,14 @@ impl Shared {
         let app_id = generation.app_id.clone();
         let mut book = self.book();
         let running = self.serving(&app_id);
-        // Whom to return to: who has proved good, or else who is there.
-        let fallback = match (&running, book.fallbacks.get(&app_id)) {
-            (Some(running), Some(_)) if running.confirmed() => Some(Arc::clone(running)),
-            (_, Some(fallback)) => Some(Arc::clone(fallback)),
-            (running, None) => running.clone(),
-        };
+        // Whom to return to: who has proved good, or else who is there. To the
+        // same component there is no way back.
+        let previous = book.fallbacks.get(&app_id);
+        let previous = previous.filter(|previous| {
+            previous.record.sha256 != generation.record.sha256
+                && !running.as_ref().is_some_and(|running| running.confirmed())
+        });
+        let fallback = previous.cloned().or_else(|| running.clone());
         let fallback = fallback.filter(|_| !generation.confirmed());
         let mut state = book.folder.state.clone();
         state.loading = None;
@@ -135,13 +137,23 @@ impl Shared {
                 let Some(registry) = registry.upgrade() else {
                     return;
                 };
+                // It was returned to.
+                let serving = registry.serving(&replaced.app_id);
+                if serving.is_some_and(|serving| Arc::ptr_eq(&serving, &replaced)) {
+                    return;
+                }
+                let mut book = registry.book();
+                if book.folder.closed() {
+                    return;
+                }
                 let calls = replaced.traffic().in_flight;
                 let entry = Entry::new(event, ITSELF, replaced.record.facts(&replaced.app_id))
                     .generation(replaced.record.id)
                     .detail(json!({ "in_flight": calls }));
-                if let Err(error) = registry.book().folder.audit.append(entry) {
+                if let Err(error) = book.folder.audit.append(entry) {
                     tracing::error!(target: "harness::registry", %error, "not recorded");
                 }
+                drop(book);
                 registry.changed();
             };
             if tokio::time::timeout(deadline, replaced.drained())
@@ -163,7 +175,12 @@ impl Shared {
     }
 
     /// A call has crashed.
-    pub(super) fn crashed(self: &Arc<Self>, generation: &Arc<Generation>, crashes: u64, error: &CallError) {
+    pub(super) fn crashed(
+        self: &Arc<Self>,
+        generation: &Arc<Generation>,
+        crashes: u64,
+        error: &CallError,
+    ) {
         if generation.confirmed() || crashes < self.config.crashes {
             return;
         }
@@ -210,9 +227,8 @@ impl Shared {
             .generation(generation.record.id)
             .reason(&reason);
         let recorded = book.folder.audit.append(quarantined).map_err(Into::into);
-        let recorded = recorded.and_then(|()| {
-            self.go_back(&mut book, state, &fallback, ITSELF, &reason)
-        });
+        let recorded =
+            recorded.and_then(|()| self.go_back(&mut book, state, &fallback, ITSELF, &reason));
         if let Err(error) = recorded {
             // To go on with a generation that crashes is worse than to go back
             // without a record. A restart tries the crashing one again, on
@@ -233,7 +249,10 @@ impl Shared {
         reason: &str,
     ) -> Result<(), RegistryError> {
         let app_id = &target.app_id;
-        let from = state.connectors.get(app_id).and_then(|connector| connector.current);
+        let from = state
+            .connectors
+            .get(app_id)
+            .and_then(|connector| connector.current);
         let connector = state.connectors.entry(app_id.clone()).or_default();
         connector.current = Some(target.record.id);
         drop_quarantined(&mut state);
@@ -266,7 +285,8 @@ impl Shared {
             match to {
                 Some(id) => {
                     let known = connector.generation(id);
-                    let known = known.filter(|record| !state.quarantine.contains_key(&record.sha256));
+                    let known =
+                        known.filter(|record| !state.quarantine.contains_key(&record.sha256));
                     let unknown = || RollbackError::UnknownGeneration {
                         app_id: app_id.to_owned(),
                         id,
@@ -390,9 +410,12 @@ impl Shared {
             let mut state = book.folder.state.clone();
             let interrupted = state.loading.take();
             if let Some(loading) = &interrupted {
-                let entry =
-                    Entry::new(AuditEvent::Interrupted, &loading.by, loading.component.clone())
-                        .detail(json!({ "source": loading.source, "stage": loading.stage }));
+                let entry = Entry::new(
+                    AuditEvent::Interrupted,
+                    &loading.by,
+                    loading.component.clone(),
+                )
+                .detail(json!({ "source": loading.source, "stage": loading.stage }));
                 book.folder.commit(entry, state.clone())?;
             }
             (state, interrupted)
@@ -501,21 +524,29 @@ async fn probation(registry: Weak<Shared>, generation: Weak<Generation>) {
     let mut book = registry.book();
     let app_id = &generation.app_id;
     let serving = registry.serving(app_id);
-    if !serving.is_some_and(|serving| Arc::ptr_eq(&serving, &generation)) || generation.confirmed() {
+    let serves = serving.is_some_and(|serving| Arc::ptr_eq(&serving, &generation));
+    if !serves || generation.confirmed() || book.folder.closed() {
         return;
     }
     generation.confirm();
     book.fallbacks.remove(app_id);
     let mut state = book.folder.state.clone();
     let records = state.connectors.get_mut(app_id);
-    for record in records.into_iter().flat_map(|connector| &mut connector.generations) {
+    for record in records
+        .into_iter()
+        .flat_map(|connector| &mut connector.generations)
+    {
         if record.id == generation.record.id {
             record.confirmed = true;
         }
     }
-    let entry = Entry::new(AuditEvent::Confirmed, ITSELF, generation.record.facts(app_id))
-        .generation(generation.record.id)
-        .detail(json!(generation.traffic()));
+    let entry = Entry::new(
+        AuditEvent::Confirmed,
+        ITSELF,
+        generation.record.facts(app_id),
+    )
+    .generation(generation.record.id)
+    .detail(json!(generation.traffic()));
     if let Err(error) = book.folder.commit(entry, state) {
         // It begins its probation anew after a restart.
         tracing::error!(target: "harness::registry", %error, "not recorded");

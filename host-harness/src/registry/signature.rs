@@ -211,10 +211,7 @@ mod tests {
         let changed = SignatureError::Invalid {
             signer: "the author".to_owned(),
         };
-        assert_eq!(
-            policy.check(b"Test", Some(SIGNATURE)),
-            Err(changed.clone())
-        );
+        assert_eq!(policy.check(b"Test", Some(SIGNATURE)), Err(changed.clone()));
         assert_eq!(
             SignaturePolicy::Warn(keys).check(b"Test", Some(SIGNATURE)),
             Err(changed)
@@ -223,6 +220,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_key_is_named() {
-        assert_eq!(TrustedKeys::parse(&format!("{KEY}\nnonsense\n")).err(), Some(4));
+        assert_eq!(
+            TrustedKeys::parse(&format!("{KEY}\nnonsense\n")).err(),
+            Some(4)
+        );
     }
 }

@@ -48,9 +48,9 @@ pub enum RegistryError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The trusted keys.
-    #[error(transparent)]
-    Keys(#[from] super::KeyFileError),
+    /// The registry was closed.
+    #[error("the registry is closed")]
+    Closed,
 }
 
 impl RegistryError {
@@ -64,7 +64,7 @@ impl RegistryError {
                  the folder `components` beside it"
             }
             Self::Audit(error) => error.hint(),
-            Self::Keys(error) => error.hint(),
+            Self::Closed => "open it again",
         }
     }
 }
@@ -175,7 +175,8 @@ pub(super) struct Folder {
     path: PathBuf,
     pub(super) state: State,
     pub(super) audit: AuditLog,
-    _lock: File,
+    lock: File,
+    closed: bool,
 }
 
 impl Folder {
@@ -189,7 +190,8 @@ impl Folder {
             path: path.to_owned(),
             state,
             audit,
-            _lock: lock,
+            lock,
+            closed: false,
         };
         folder.sweep();
         Ok(folder)
@@ -197,6 +199,9 @@ impl Folder {
 
     /// Writes the state down, and only then takes it over.
     pub(super) fn save(&mut self, mut state: State) -> Result<(), RegistryError> {
+        if self.closed {
+            return Err(RegistryError::Closed);
+        }
         state.audit = Some(self.audit.head().clone());
         let path = self.path.join("state.json");
         let mut text =
@@ -206,6 +211,23 @@ impl Folder {
             .map_err(|cause| RegistryError::File { path, cause })?;
         self.state = state;
         Ok(())
+    }
+
+    /// Writes down where the log ends, and lets another process in. Nothing is
+    /// written from then on.
+    pub(super) fn close(&mut self) -> Result<(), RegistryError> {
+        let saved = self.save(self.state.clone());
+        self.closed = true;
+        self.audit.end();
+        self.lock.unlock().map_err(|cause| RegistryError::File {
+            path: self.path.join("lock"),
+            cause,
+        })?;
+        saved
+    }
+
+    pub(super) fn closed(&self) -> bool {
+        self.closed
     }
 
     /// Writes a record, then the state. If the state can't be written, another
@@ -224,8 +246,7 @@ impl Folder {
     /// Keeps a component.
     pub(super) fn keep(&self, sha256: &str, bytes: &[u8]) -> Result<(), RegistryError> {
         let path = self.component(sha256);
-        whole_file::write_private(&path, bytes)
-            .map_err(|cause| RegistryError::File { path, cause })
+        whole_file::write_private(&path, bytes).map_err(|cause| RegistryError::File { path, cause })
     }
 
     /// Reads a component that was kept. What does not have its digest any more is
@@ -248,6 +269,9 @@ impl Folder {
     /// Removes components that no generation needs. One that can't be removed
     /// takes space and nothing else.
     pub(super) fn sweep(&self) {
+        if self.closed {
+            return;
+        }
         let needed = |name: &str| {
             self.state
                 .connectors

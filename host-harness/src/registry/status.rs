@@ -107,6 +107,9 @@ impl Shared {
     /// How many generations are in memory, whoever holds them.
     pub(super) fn in_memory(&self) -> usize {
         let book = self.book();
-        book.alive.iter().filter(|alive| alive.strong_count() > 0).count()
+        book.alive
+            .iter()
+            .filter(|alive| alive.strong_count() > 0)
+            .count()
     }
 }

@@ -80,9 +80,7 @@ impl DirectoryWatch {
 
     /// Looks once, and loads what has come to rest. Returns what was tried;
     /// files that the registry has already are not among it.
-    pub async fn look(
-        &mut self,
-    ) -> io::Result<Vec<(PathBuf, Result<LoadReport, LoadFailure>)>> {
+    pub async fn look(&mut self) -> io::Result<Vec<(PathBuf, Result<LoadReport, LoadFailure>)>> {
         let folder = self.folder.clone();
         let looks = tokio::task::spawn_blocking(move || looks(&folder))
             .await
