@@ -23,6 +23,7 @@ mod on_call;
 mod openapi;
 mod plans;
 mod provisioning;
+mod registry;
 mod resilience;
 mod rota;
 mod rotations;
