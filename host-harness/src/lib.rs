@@ -57,6 +57,7 @@ pub mod egress;
 mod engine;
 pub mod oauth;
 pub mod offboarding;
+pub mod server;
 mod text;
 mod whole_file;
 

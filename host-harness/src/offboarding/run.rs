@@ -174,7 +174,7 @@ pub async fn apply(
     plan: &PlanDocument,
     journal: &mut Journal,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Applied, ApplyError> {
     let mut summary = Applied::default();
     let steps = plan.steps.len();
@@ -214,7 +214,7 @@ pub async fn undo(
     tenant: &Tenant,
     journal: &mut Journal,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Applied, ApplyError> {
     let mut summary = Applied::default();
     let steps = journal.undoable();
@@ -261,7 +261,7 @@ async fn patiently(
     tenant: &Tenant,
     step: &PlannedStep,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<StepApplied, CallError> {
     let mut attempt = 1;
     loop {
