@@ -10,7 +10,7 @@ use super::{
     capability::Capability,
     envelope::Envelope,
     error::{WireCode, WireError},
-    fingerprint,
+    fingerprint::fingerprint,
     tenants::Borrowed,
 };
 use crate::{

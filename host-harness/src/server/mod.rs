@@ -40,6 +40,7 @@ mod capability;
 mod connectors;
 mod envelope;
 mod error;
+mod fingerprint;
 mod http;
 mod info;
 mod leaving;
@@ -60,8 +61,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 pub use access::{Access, AccessError};
@@ -362,40 +362,4 @@ fn unsupported(connector_id: &str, capability: &str) -> WireError {
 
 fn error_json(error: &WireError, app_id: &str, raised_in: Option<&str>) -> Value {
     json!({"is_error": true, "error": error.to_json(app_id, raised_in)})
-}
-
-/// SHA-256 of a request's canonical JSON: keys sorted, no white space.
-fn fingerprint(request: &Map<String, Value>) -> String {
-    fn write(value: &Value, text: &mut String) {
-        match value {
-            Value::Object(fields) => {
-                let mut names: Vec<&String> = fields.keys().collect();
-                names.sort_unstable();
-                text.push('{');
-                for (at, name) in names.into_iter().enumerate() {
-                    if at > 0 {
-                        text.push(',');
-                    }
-                    text.push_str(&Value::from(name.as_str()).to_string());
-                    text.push(':');
-                    write(&fields[name], text);
-                }
-                text.push('}');
-            }
-            Value::Array(items) => {
-                text.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        text.push(',');
-                    }
-                    write(item, text);
-                }
-                text.push(']');
-            }
-            other => text.push_str(&other.to_string()),
-        }
-    }
-    let mut text = String::new();
-    write(&Value::Object(request.clone()), &mut text);
-    crate::egress::cassette::hex(&Sha256::digest(text))
 }
