@@ -333,7 +333,12 @@ pub struct ServeArgs {
     pub state: Option<PathBuf>,
     /// Where the vendor's API is, if not where the connector says. That origin is thereby granted.
     /// Plain http for loopback hosts only.
-    #[arg(long, value_name = "URL", help_heading = "Connection", conflicts_with = "simulator")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help_heading = "Connection",
+        conflicts_with = "simulator"
+    )]
     pub base_url: Option<String>,
     /// Where the vendor's sign-in is, if not where the connector says.
     #[arg(long, value_name = "URL", help_heading = "Connection")]

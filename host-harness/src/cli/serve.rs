@@ -4,12 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use etcetera::BaseStrategy;
 
-use super::{
-    args::ServeArgs,
-    connect,
-    failure::Failure,
-    output, sign_in,
-};
+use super::{args::ServeArgs, connect, failure::Failure, output, sign_in};
 use crate::{
     Budget, Connector, Engine, Network, Origin,
     server::{
@@ -57,7 +52,11 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
             names: args.profile.clone(),
         };
     }
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     // Before anybody can know the address: a signal must not be missed.
     let ended = ended()?;
     let running = Server::start(config, Arc::new(connectors)).await?;
@@ -111,7 +110,10 @@ async fn connectors(
     let bundled = (!replaced).then_some(bundled);
     all.extend(bundled.clone());
     let loaded = LoadedConnectors::new(all).map_err(|error| {
-        Failure::usage(error, "name one file for each application with `--connector`")
+        Failure::usage(
+            error,
+            "name one file for each application with `--connector`",
+        )
     })?;
     Ok((loaded, bundled))
 }
@@ -131,7 +133,9 @@ fn reach(args: &ServeArgs) -> Result<Reach, Failure> {
     }
     if let Some(base_url) = &args.base_url {
         let origin = origin_of(base_url, "--base-url")?;
-        reach.settings.insert("base-url".to_owned(), origin.to_string());
+        reach
+            .settings
+            .insert("base-url".to_owned(), origin.to_string());
         reach.granted.push(origin);
     }
     if let Some(url) = &args.identity_url {
@@ -175,9 +179,8 @@ fn tls(args: &ServeArgs) -> Result<Option<Tls>, Failure> {
         Some(file) => Some(connect::read(file, "clients' certificate authority")?),
         None => None,
     };
-    let tls = Tls::new(&chain, &key, clients.as_deref()).map_err(|error: TlsError| {
-        Failure::usage(error, "name PEM files that belong together")
-    })?;
+    let tls = Tls::new(&chain, &key, clients.as_deref())
+        .map_err(|error: TlsError| Failure::usage(error, "name PEM files that belong together"))?;
     Ok(Some(tls))
 }
 

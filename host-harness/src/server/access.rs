@@ -44,7 +44,10 @@ impl Access {
         if token.len() < MIN_TOKEN {
             return Err(AccessError::TooShort);
         }
-        if !token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        if !token
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        {
             return Err(AccessError::Characters);
         }
         let mut key = [0; 32];

@@ -44,7 +44,8 @@ impl Envelope {
     /// Reads a body. Unknown fields are left alone: the format grows.
     pub(super) fn parse(body: &[u8]) -> Result<Self, WireError> {
         let broken = |what: String| {
-            WireError::new(WireCode::BadRequest, what).hint("`/openapi.json` describes the envelope")
+            WireError::new(WireCode::BadRequest, what)
+                .hint("`/openapi.json` describes the envelope")
         };
         let body = if body.is_empty() { b"{}" } else { body };
         // serde's message may quote the text, and with it a secret.
@@ -165,7 +166,13 @@ impl Envelope {
 
 /// One `AuthCredential`, also where it is a capability's own field.
 pub(super) fn credential_of(given: &Value, place: &str) -> Result<GivenCredential, WireError> {
-    const KINDS: [&str; 5] = ["token", "oauth", "oauth_client_credentials", "basic", "empty"];
+    const KINDS: [&str; 5] = [
+        "token",
+        "oauth",
+        "oauth_client_credentials",
+        "basic",
+        "empty",
+    ];
     // What may be missing is a name, never a value.
     let wrong = |what: String| WireError::new(WireCode::BadRequest, format!("`{place}` {what}"));
     let Value::Object(fields) = given else {

@@ -14,7 +14,10 @@ use crate::{
 
 /// Lumos' `ConnectorErrorCode`s.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the codes are their own names; the table says what they mean")]
+#[expect(
+    missing_docs,
+    reason = "the codes are their own names; the table says what they mean"
+)]
 pub enum WireCode {
     BadRequest,
     InvalidValue,
@@ -42,38 +45,170 @@ pub enum WireCode {
 
 /// What a code means: its name, the contract's code that it stands for, whose
 /// fault it is, and of which category.
-struct Row(WireCode, &'static str, ErrorCode, &'static str, &'static str);
+struct Row(
+    WireCode,
+    &'static str,
+    ErrorCode,
+    &'static str,
+    &'static str,
+);
 
 /// Where several rows stand for one code of the contract, the first one is what
 /// that code becomes.
 const TABLE: &[Row] = {
     use {ErrorCode as C, WireCode as W};
     &[
-        Row(W::InvalidValue, "invalid_value", C::InvalidInput, "caller", "client"),
-        Row(W::BadRequest, "bad_request", C::InvalidInput, "caller", "client"),
-        Row(W::UnknownValue, "unknown_value", C::InvalidInput, "caller", "client"),
-        Row(W::IntegrationMissingParameter, "integration_missing_parameter", C::InvalidInput, "caller", "client"),
-        Row(W::InvalidPageToken, "invalid_page_token", C::InvalidPageToken, "caller", "client"),
+        Row(
+            W::InvalidValue,
+            "invalid_value",
+            C::InvalidInput,
+            "caller",
+            "client",
+        ),
+        Row(
+            W::BadRequest,
+            "bad_request",
+            C::InvalidInput,
+            "caller",
+            "client",
+        ),
+        Row(
+            W::UnknownValue,
+            "unknown_value",
+            C::InvalidInput,
+            "caller",
+            "client",
+        ),
+        Row(
+            W::IntegrationMissingParameter,
+            "integration_missing_parameter",
+            C::InvalidInput,
+            "caller",
+            "client",
+        ),
+        Row(
+            W::InvalidPageToken,
+            "invalid_page_token",
+            C::InvalidPageToken,
+            "caller",
+            "client",
+        ),
         Row(W::NotFound, "not_found", C::NotFound, "caller", "client"),
         Row(W::Conflict, "conflict", C::Conflict, "caller", "client"),
-        Row(W::UnsupportedOperation, "unsupported_operation", C::Unsupported, "caller", "client"),
+        Row(
+            W::UnsupportedOperation,
+            "unsupported_operation",
+            C::Unsupported,
+            "caller",
+            "client",
+        ),
         // Lumos has no code for what a plan lacks. To ask again is no use, so
         // it is not the `invalid_response` that an unknown status becomes there.
-        Row(W::UnsupportedOperation, "unsupported_operation", C::PlanRequired, "caller", "client"),
-        Row(W::Unauthorized, "unauthorized", C::Unauthorized, "caller", "authentication"),
-        Row(W::AuthenticationExpired, "authentication_expired", C::Unauthorized, "caller", "authentication"),
-        Row(W::CredsRevoked, "creds_revoked", C::Unauthorized, "caller", "authentication"),
-        Row(W::PermissionDenied, "permission_denied", C::PermissionDenied, "caller", "authorization"),
-        Row(W::RateLimit, "rate_limit", C::RateLimited, "upstream", "transient"),
-        Row(W::BudgetExhausted, "budget_exhausted", C::BudgetExhausted, "caller", "transient"),
-        Row(W::ServiceError, "service_error", C::Unavailable, "upstream", "transient"),
-        Row(W::BadGateway, "bad_gateway", C::Unavailable, "upstream", "transient"),
-        Row(W::RequestTimeout, "request_timeout", C::Timeout, "upstream", "transient"),
-        Row(W::ConnectionRejected, "connection_rejected", C::ConnectionFailed, "infrastructure", "transient"),
-        Row(W::ConnectionTimeout, "connection_timeout", C::ConnectionFailed, "infrastructure", "transient"),
-        Row(W::ConnectionClosed, "connection_closed", C::ConnectionFailed, "infrastructure", "transient"),
-        Row(W::InvalidResponse, "invalid_response", C::InvalidResponse, "upstream", "internal"),
-        Row(W::InternalError, "internal_error", C::Internal, "connector", "internal"),
+        Row(
+            W::UnsupportedOperation,
+            "unsupported_operation",
+            C::PlanRequired,
+            "caller",
+            "client",
+        ),
+        Row(
+            W::Unauthorized,
+            "unauthorized",
+            C::Unauthorized,
+            "caller",
+            "authentication",
+        ),
+        Row(
+            W::AuthenticationExpired,
+            "authentication_expired",
+            C::Unauthorized,
+            "caller",
+            "authentication",
+        ),
+        Row(
+            W::CredsRevoked,
+            "creds_revoked",
+            C::Unauthorized,
+            "caller",
+            "authentication",
+        ),
+        Row(
+            W::PermissionDenied,
+            "permission_denied",
+            C::PermissionDenied,
+            "caller",
+            "authorization",
+        ),
+        Row(
+            W::RateLimit,
+            "rate_limit",
+            C::RateLimited,
+            "upstream",
+            "transient",
+        ),
+        Row(
+            W::BudgetExhausted,
+            "budget_exhausted",
+            C::BudgetExhausted,
+            "caller",
+            "transient",
+        ),
+        Row(
+            W::ServiceError,
+            "service_error",
+            C::Unavailable,
+            "upstream",
+            "transient",
+        ),
+        Row(
+            W::BadGateway,
+            "bad_gateway",
+            C::Unavailable,
+            "upstream",
+            "transient",
+        ),
+        Row(
+            W::RequestTimeout,
+            "request_timeout",
+            C::Timeout,
+            "upstream",
+            "transient",
+        ),
+        Row(
+            W::ConnectionRejected,
+            "connection_rejected",
+            C::ConnectionFailed,
+            "infrastructure",
+            "transient",
+        ),
+        Row(
+            W::ConnectionTimeout,
+            "connection_timeout",
+            C::ConnectionFailed,
+            "infrastructure",
+            "transient",
+        ),
+        Row(
+            W::ConnectionClosed,
+            "connection_closed",
+            C::ConnectionFailed,
+            "infrastructure",
+            "transient",
+        ),
+        Row(
+            W::InvalidResponse,
+            "invalid_response",
+            C::InvalidResponse,
+            "upstream",
+            "internal",
+        ),
+        Row(
+            W::InternalError,
+            "internal_error",
+            C::Internal,
+            "connector",
+            "internal",
+        ),
     ]
 };
 
@@ -237,7 +372,9 @@ impl From<CallError> for WireError {
     fn from(error: CallError) -> Self {
         let contract = error.to_contract();
         let (code, raised_by) = match &error {
-            CallError::Connector { error, cause } => (of_connector(error, cause.as_ref()), "connector"),
+            CallError::Connector { error, cause } => {
+                (of_connector(error, cause.as_ref()), "connector")
+            }
             CallError::Refused(Refusal::SignIn(sign_in)) => (of_sign_in(sign_in), "host"),
             CallError::Refused(Refusal::Transport(transport)) => (of_transport(transport), "host"),
             CallError::Memory(_) | CallError::Fuel | CallError::Trap(_) => {
@@ -249,7 +386,9 @@ impl From<CallError> for WireError {
             (true, Some(hint)) => Some(format!(
                 "the change may have been made: look before you repeat it; {hint}"
             )),
-            (true, None) => Some("the change may have been made: look before you repeat it".to_owned()),
+            (true, None) => {
+                Some("the change may have been made: look before you repeat it".to_owned())
+            }
             (false, hint) => hint,
         };
         Self {

@@ -31,7 +31,10 @@ fn write(value: &Value, text: &mut String) {
 }
 
 fn write_object(fields: &Map<String, Value>, text: &mut String) {
-    let mut fields: Vec<_> = fields.iter().filter(|(_, value)| !value.is_null()).collect();
+    let mut fields: Vec<_> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect();
     fields.sort_unstable_by_key(|(name, _)| name.as_str());
     text.push('{');
     for (at, (name, value)) in fields.into_iter().enumerate() {
@@ -71,6 +74,9 @@ mod tests {
         let Value::Object(request) = request else {
             unreachable!("it is an object");
         };
-        assert_eq!(fingerprint(&request), "96c89e96725e6482c0b7950025e5cb78fab0870ab620e7dda014f8d40e9a9b75");
+        assert_eq!(
+            fingerprint(&request),
+            "96c89e96725e6482c0b7950025e5cb78fab0870ab620e7dda014f8d40e9a9b75"
+        );
     }
 }

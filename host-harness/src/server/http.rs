@@ -15,8 +15,11 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::{
-    Shared, capability::Capability, capability::Level, error::{WireCode, WireError}, error_json,
-    openapi,
+    Shared,
+    capability::Capability,
+    capability::Level,
+    error::{WireCode, WireError},
+    error_json, openapi,
 };
 use crate::Connector;
 
@@ -45,7 +48,10 @@ pub(super) fn admin(shared: &Arc<Shared>) -> Router {
     let inside = Router::new()
         .route("/metrics", get(metrics))
         .fallback(nothing)
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), recognise));
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(shared),
+            recognise,
+        ));
     health().merge(inside).with_state(Arc::clone(shared))
 }
 
@@ -119,9 +125,8 @@ async fn call(
     let known = Capability::named(&capability);
     // Who asks and goes away need not be answered; but a change that was begun
     // comes to its end, and so does a sign-in, whose token is burned by then.
-    let ends_alone = known.is_some_and(|known| {
-        matches!(known.level, Level::Write | Level::Authorization)
-    });
+    let ends_alone =
+        known.is_some_and(|known| matches!(known.level, Level::Write | Level::Authorization));
     let task = tokio::spawn(async move {
         // Counts as under way until it has ended.
         let _permit = permit;
@@ -205,7 +210,10 @@ async fn nothing() -> Response {
 async fn only_post() -> Response {
     refusal(
         StatusCode::METHOD_NOT_ALLOWED,
-        &WireError::new(WireCode::UnsupportedOperation, "capabilities are called with POST"),
+        &WireError::new(
+            WireCode::UnsupportedOperation,
+            "capabilities are called with POST",
+        ),
     )
 }
 
@@ -221,13 +229,17 @@ async fn readiness(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn description(State(shared): State<Arc<Shared>>) -> Response {
     let connectors = connectors(&shared);
-    let listed = connectors.iter().map(|(id, connector)| (id.as_str(), connector));
+    let listed = connectors
+        .iter()
+        .map(|(id, connector)| (id.as_str(), connector));
     Json(openapi::document(listed)).into_response()
 }
 
 async fn docs(State(shared): State<Arc<Shared>>) -> Response {
     let connectors = connectors(&shared);
-    let listed = connectors.iter().map(|(id, connector)| (id.as_str(), connector));
+    let listed = connectors
+        .iter()
+        .map(|(id, connector)| (id.as_str(), connector));
     let mut response = Html(openapi::page(listed)).into_response();
     response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,

@@ -44,7 +44,9 @@ fn info_json(connector: &Connector, id: &str) -> Value {
         .collect();
     let scopes: Map<String, Value> = offered
         .iter()
-        .filter_map(|capability| Some((capability.name.to_owned(), scopes(descriptor, capability)?)))
+        .filter_map(|capability| {
+            Some((capability.name.to_owned(), scopes(descriptor, capability)?))
+        })
         .collect();
     json!({
         "app_id": id,

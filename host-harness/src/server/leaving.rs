@@ -20,7 +20,9 @@ use crate::{
     CallError,
     contract::types::{Effect, ErrorCode},
     egress::cassette::hex,
-    offboarding::{self, Applied, ApplyError, Journal, JournalError, Patience, PlanDocument, PlanKind},
+    offboarding::{
+        self, Applied, ApplyError, Journal, JournalError, Patience, PlanDocument, PlanKind,
+    },
     whole_file,
 };
 

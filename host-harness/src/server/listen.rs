@@ -103,10 +103,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn certificates(
-    pem: &[u8],
-    what: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| TlsError::Pem(what))?;
@@ -231,8 +228,12 @@ async fn next(
     Ok((stream, permit))
 }
 
-async fn serve<S>(stream: S, router: Router, limits: ServerLimits, mut stopped: watch::Receiver<bool>)
-where
+async fn serve<S>(
+    stream: S,
+    router: Router,
+    limits: ServerLimits,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());

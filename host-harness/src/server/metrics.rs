@@ -82,7 +82,12 @@ impl Metrics {
                 "harness_calls_total{{connector=\"{connector}\",capability=\"{capability}\",code=\"{code}\"}} {count}"
             );
         }
-        family("harness_calls", "counter", "Calls by their outcome.", &lines);
+        family(
+            "harness_calls",
+            "counter",
+            "Calls by their outcome.",
+            &lines,
+        );
         lines.clear();
         for ((connector, capability), times) in &calls.times {
             let labels = format!(
@@ -103,7 +108,12 @@ impl Metrics {
                  harness_call_seconds_sum{{{labels}}} {sum}"
             );
         }
-        family("harness_call_seconds", "histogram", "How long calls took.", &lines);
+        family(
+            "harness_call_seconds",
+            "histogram",
+            "How long calls took.",
+            &lines,
+        );
         family(
             "harness_calls_under_way",
             "gauge",

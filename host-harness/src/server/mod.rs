@@ -199,9 +199,7 @@ impl Server {
         let platform = http::platform(&shared);
         let platform = listen::listen(config.listen, platform, tls, limits).await?;
         let admin = match config.admin {
-            Some(addr) => {
-                Some(listen::listen(addr, http::admin(&shared), tls, limits).await?)
-            }
+            Some(addr) => Some(listen::listen(addr, http::admin(&shared), tls, limits).await?),
             None => None,
         };
         Ok(Running {
@@ -259,7 +257,10 @@ impl Shared {
             .hint("`POST /list-connector-app-ids` lists them")),
             (_, None) => Err(unsupported(connector_id, capability)),
         };
-        let code = outcome.as_ref().err().map_or("ok", |error| error.code.name());
+        let code = outcome
+            .as_ref()
+            .err()
+            .map_or("ok", |error| error.code.name());
         // Only names that we know: labels and log fields are not for callers to
         // fill.
         let connector_label = found.as_ref().map_or("unknown", |_| connector_id);

@@ -13,9 +13,8 @@ use crate::Connector;
 
 /// The models of the wire format, as far as they are served. Lumos publishes
 /// the whole: `connector/spec/openapi.yaml` of the package `connector-py`.
-static SCHEMAS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("schemas.json")).expect("a test reads it")
-});
+static SCHEMAS: LazyLock<Map<String, Value>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("schemas.json")).expect("a test reads it"));
 
 const PREFIX: &str = "#/components/schemas/";
 
@@ -24,24 +23,33 @@ pub(super) fn document<'a>(
     connectors: impl IntoIterator<Item = (&'a str, &'a Connector)>,
 ) -> Value {
     let mut paths = Map::new();
-    paths.insert("/list-connector-app-ids".to_owned(), json!({
-        "post": {
-            "operationId": "list_connector_app_ids",
-            "summary": "The ids of the connectors.",
-            "tags": ["specification"],
-            "responses": {"200": {
-                "description": "The ids.",
-                "content": {"application/json": {"schema": {
-                    "type": "object",
-                    "required": ["response"],
-                    "properties": {"response": {"type": "array", "items": {"type": "string"}}},
-                }}},
-            }},
-        },
-    }));
+    paths.insert(
+        "/list-connector-app-ids".to_owned(),
+        json!({
+            "post": {
+                "operationId": "list_connector_app_ids",
+                "summary": "The ids of the connectors.",
+                "tags": ["specification"],
+                "responses": {"200": {
+                    "description": "The ids.",
+                    "content": {"application/json": {"schema": {
+                        "type": "object",
+                        "required": ["response"],
+                        "properties": {"response": {"type": "array", "items": {"type": "string"}}},
+                    }}},
+                }},
+            },
+        }),
+    );
     for (id, connector) in connectors {
-        for capability in ALL.iter().filter(|capability| capability.is_offered(connector)) {
-            paths.insert(format!("/{id}/{}", capability.name), operation(id, capability));
+        for capability in ALL
+            .iter()
+            .filter(|capability| capability.is_offered(connector))
+        {
+            paths.insert(
+                format!("/{id}/{}", capability.name),
+                operation(id, capability),
+            );
         }
     }
     json!({
@@ -214,7 +222,10 @@ pub(super) fn page<'a>(connectors: impl IntoIterator<Item = (&'a str, &'a Connec
             escaped(&descriptor.version),
             escaped(&descriptor.description),
         ));
-        for capability in ALL.iter().filter(|capability| capability.is_offered(connector)) {
+        for capability in ALL
+            .iter()
+            .filter(|capability| capability.is_offered(connector))
+        {
             let schema = |name, is_list| {
                 let schema = whole_schema(name, is_list);
                 let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
@@ -237,9 +248,13 @@ pub(super) fn page<'a>(connectors: impl IntoIterator<Item = (&'a str, &'a Connec
         .map(|name| format!("<code>{name}</code>"))
         .collect();
     include_str!("docs.html")
-        .replace("{{credential}}", &escaped(
-            &serde_json::to_string_pretty(&whole_schema("AuthCredential", false)).unwrap_or_default(),
-        ))
+        .replace(
+            "{{credential}}",
+            &escaped(
+                &serde_json::to_string_pretty(&whole_schema("AuthCredential", false))
+                    .unwrap_or_default(),
+            ),
+        )
         .replace("{{codes}}", &codes.join(", "))
         .replace("{{connectors}}", &body)
 }

@@ -68,7 +68,12 @@ pub(super) async fn probe_integration(call: &Call<'_>) -> Answer {
             }));
         }
     }
-    let with = |status: &str| checks.iter().filter(|check| check["status"] == status).count();
+    let with = |status: &str| {
+        checks
+            .iter()
+            .filter(|check| check["status"] == status)
+            .count()
+    };
     let status = match (with("failed"), with("passed")) {
         (0, _) => "passed",
         (_, 0) => "failed",

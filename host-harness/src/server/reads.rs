@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,10 @@ use crate::{
     CallError,
     contract::{
         activity::{ActivityKind, ActivityRecord},
-        types::{Account, AccountKind, AccountStatus, Entitlement, ErrorCode, Grant, PageRequest, Resource},
+        types::{
+            Account, AccountKind, AccountStatus, Entitlement, ErrorCode, Grant, PageRequest,
+            Resource,
+        },
     },
 };
 
@@ -24,11 +27,14 @@ const ACCOUNT_TARGET: &str = "user";
 
 pub(super) async fn validate_credentials(call: &Call<'_>) -> Answer {
     let identity = call.tenant()?.validate().await?;
-    let warnings = identity.warnings.into_iter().map(|warning| crate::contract::types::Notice {
-        code: "restricted".to_owned(),
-        message: warning,
-        hint: None,
-    });
+    let warnings = identity
+        .warnings
+        .into_iter()
+        .map(|warning| crate::contract::types::Notice {
+            code: "restricted".to_owned(),
+            message: warning,
+            hint: None,
+        });
     Ok(Outcome {
         notices: warnings.collect(),
         ..Outcome::of(json!({"valid": true, "unique_tenant_id": identity.id}))
@@ -38,7 +44,10 @@ pub(super) async fn validate_credentials(call: &Call<'_>) -> Answer {
 pub(super) async fn list_accounts(call: &Call<'_>) -> Answer {
     let asked = call.texts("custom_attributes")?;
     let page = call.tenant()?.list_accounts(call.page()).await?;
-    let items = page.items.iter().map(|account| account_json(account, &asked));
+    let items = page
+        .items
+        .iter()
+        .map(|account| account_json(account, &asked));
     Ok(Outcome::page(items, page.next, page.notices))
 }
 
@@ -121,13 +130,18 @@ fn actors(call: &Call<'_>) -> Result<BTreeSet<String>, WireError> {
     }
 }
 
+/// By how much a walk over changes reaches back into the one before: the vendor's
+/// clock may be another one, and its records come late and in whole seconds.
+/// An account that is told twice does no harm.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+
 /// Where a walk over changes stands: the page token of a walk that goes on, and
 /// the cursor of one that ended.
 #[derive(Debug, Deserialize, Serialize)]
 struct Walk {
     /// From when records are read; none if all accounts are.
     since: Option<Timestamp>,
-    /// When the walk began: where the next one begins.
+    /// Where the next walk begins.
     began: Timestamp,
     /// The connector's page token, within a walk.
     page: Option<String>,
@@ -149,8 +163,11 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
     let asked = call.texts("custom_attributes")?;
     let walk = match &call.envelope.page_token {
         Some(token) => Walk::parse(token).ok_or_else(|| {
-            WireError::new(WireCode::InvalidPageToken, "that is no page token of this capability")
-                .hint("start again without one")
+            WireError::new(
+                WireCode::InvalidPageToken,
+                "that is no page token of this capability",
+            )
+            .hint("start again without one")
         })?,
         None => Walk {
             since: match (call.optional("cursor")?, call.optional("since")?) {
@@ -158,7 +175,7 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
                 (None, Some(since)) => Some(instant(&since, "since")?),
                 (None, None) => None,
             },
-            began: Timestamp::now(),
+            began: Timestamp::now() - OVERLAP,
             page: None,
         },
     };
@@ -169,16 +186,16 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
     let Some(since) = walk.since else {
         return all_accounts(call, walk, page, &asked).await;
     };
-    let changes = call
-        .tenant()?
-        .list_activity(&since.to_string(), page)
-        .await;
+    let changes = call.tenant()?.list_activity(&since.to_string(), page).await;
     let changes = match changes {
         Ok(changes) if changes.notices.is_empty() => Some(changes),
         // What the records don't say can only be found by looking.
         Ok(_) => None,
         Err(CallError::Connector { error, .. })
-            if matches!(error.code, ErrorCode::PlanRequired | ErrorCode::PermissionDenied) =>
+            if matches!(
+                error.code,
+                ErrorCode::PlanRequired | ErrorCode::PermissionDenied
+            ) =>
         {
             None
         }
@@ -215,7 +232,10 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
 
 async fn all_accounts(call: &Call<'_>, walk: Walk, page: PageRequest, asked: &[String]) -> Answer {
     let page = call.tenant()?.list_accounts(page).await?;
-    let accounts = page.items.iter().map(|account| account_json(account, asked));
+    let accounts = page
+        .items
+        .iter()
+        .map(|account| account_json(account, asked));
     Ok(Outcome {
         notices: page.notices,
         ..updated(walk, accounts.collect(), page.next)
@@ -230,7 +250,11 @@ fn updated(walk: Walk, accounts: Vec<Value>, next: Option<String>) -> Outcome {
             Some(Walk { page, ..walk }.to_text())
         }
         None => {
-            let over = Walk { since: None, page: None, ..walk };
+            let over = Walk {
+                since: None,
+                page: None,
+                ..walk
+            };
             response["cursor"] = json!(over.to_text());
             None
         }

@@ -15,9 +15,10 @@ use crate::{
 };
 
 pub(super) fn validate_credential_config(call: &Call<'_>) -> Answer {
-    let given = call.envelope.request.get("credential").ok_or_else(|| {
-        WireError::new(WireCode::BadRequest, "`request.credential` is missing")
-    })?;
+    let given =
+        call.envelope.request.get("credential").ok_or_else(|| {
+            WireError::new(WireCode::BadRequest, "`request.credential` is missing")
+        })?;
     let problem = credential_of(given, "credential")
         .and_then(|credential| match credential.kind {
             super::envelope::GivenKind::Stored => Ok(()),
@@ -103,7 +104,9 @@ pub(super) async fn handle_authorization_callback(call: &Call<'_>) -> Answer {
         )
         .hint("start again with `get_authorization_url`"));
     }
-    let tokens = client.exchange(&authorization, &SecretString::from(code)).await?;
+    let tokens = client
+        .exchange(&authorization, &SecretString::from(code))
+        .await?;
     Ok(credentials(&tokens, state))
 }
 
@@ -164,7 +167,10 @@ fn registration(call: &Call<'_>) -> Result<Registration, WireError> {
     // A public client sends an empty one.
     match call.optional("client_secret")?.as_deref() {
         None | Some("") => Ok(Registration::public(id)),
-        Some(_) => Ok(Registration::confidential(id, secret(call, "client_secret")?)),
+        Some(_) => Ok(Registration::confidential(
+            id,
+            secret(call, "client_secret")?,
+        )),
     }
 }
 

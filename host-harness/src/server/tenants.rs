@@ -140,10 +140,7 @@ impl Tenants {
             }
             GivenKind::Stored => {
                 let name = given.id.as_deref().unwrap_or_default();
-                let sign_in = self
-                    .profiles
-                    .find(connector, name, &self.reach)
-                    .await?;
+                let sign_in = self.profiles.find(connector, name, &self.reach).await?;
                 (sign_in, Some(name.to_owned()))
             }
         };
@@ -256,7 +253,11 @@ impl Tenants {
         let mut parts = vec![connector.sha256()];
         match sign_in {
             SignIn::Fixed(credential, scheme) => {
-                parts.extend(["fixed", scheme.as_deref().unwrap_or(""), credential.expose()]);
+                parts.extend([
+                    "fixed",
+                    scheme.as_deref().unwrap_or(""),
+                    credential.expose(),
+                ]);
             }
             SignIn::Oauth(_) => parts.extend(["oauth", profile.unwrap_or("")]),
         }
@@ -306,8 +307,11 @@ impl Profiles {
         };
         let failed = |error: &dyn std::fmt::Display| {
             tracing::error!(target: "harness::server", %error, profile = name, "a profile can't be read");
-            WireError::new(WireCode::InternalError, format!("the profile `{name}` can't be read"))
-                .hint("the server's log says why")
+            WireError::new(
+                WireCode::InternalError,
+                format!("the profile `{name}` can't be read"),
+            )
+            .hint("the server's log says why")
         };
         match loaded {
             Ok(Ok(Some(StoredCredential::Token(credential)))) => {

@@ -61,7 +61,14 @@ pub(super) async fn create_account(call: &Call<'_>) -> Answer {
         entitlements: entitlements(call)?,
         attributes: attributes(
             fields,
-            &["email", "given_name", "family_name", "username", "user_status", "entitlements"],
+            &[
+                "email",
+                "given_name",
+                "family_name",
+                "username",
+                "user_status",
+                "entitlements",
+            ],
         )?,
     };
     let created = call.tenant()?.create_account(account).await?;
@@ -117,17 +124,19 @@ pub(super) async fn update_account(call: &Call<'_>) -> Answer {
         (None, (Some(given), Some(family))) => Some(format!("{given} {family}")),
         (None, (None, None)) => None,
         (None, _) => {
-            return Err(WireError::new(
-                WireCode::InvalidValue,
-                "one half of the name is given",
-            )
-            .hint("send both `given_name` and `family_name`, or `username`"));
+            return Err(
+                WireError::new(WireCode::InvalidValue, "one half of the name is given")
+                    .hint("send both `given_name` and `family_name`, or `username`"),
+            );
         }
     };
     let change = AccountChange {
         display_name,
         email: call.optional("email")?,
-        attributes: attributes(fields, &["id", "email", "given_name", "family_name", "username"])?,
+        attributes: attributes(
+            fields,
+            &["id", "email", "given_name", "family_name", "username"],
+        )?,
     };
     let effect = call.tenant()?.update_account(&id, change).await?;
     Ok(Outcome::changed(Value::Object(fields.clone()), effect))
@@ -179,7 +188,9 @@ pub(super) async fn downgrade_license(call: &Call<'_>) -> Answer {
         .map(|grant| grant.entitlement)
         .find(|held| held.entitlement_type == LICENSE);
     let tenant = call.tenant()?;
-    let default = tenant.connector().setting(tenant.settings(), DEFAULT_LICENSE);
+    let default = tenant
+        .connector()
+        .setting(tenant.settings(), DEFAULT_LICENSE);
     let effect = match license {
         None if held.notices.is_empty() => Effect::Unchanged("not-assigned".to_owned()),
         // It may hold one that can't be seen.

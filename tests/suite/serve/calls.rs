@@ -72,7 +72,10 @@ fn every_capability_answers_as_it_is_described() {
                 json!({"email": "new.comer@acme.example", "given_name": "New", "family_name": "Comer",
                        "entitlements": [{"entitlement_type": "role", "integration_specific_id": "limited_user"}]}),
             ),
-            ("update_account", json!({"id": leaver, "job-title": "Baker"})),
+            (
+                "update_account",
+                json!({"id": leaver, "job-title": "Baker"}),
+            ),
             (
                 "transfer_data",
                 json!({"source_account_id": leaver, "target_account_id": heir}),
@@ -95,7 +98,9 @@ fn every_capability_answers_as_it_is_described() {
             .await;
         Platform::response(&answer);
         super::signing_in::sign_in(&platform).await;
-        let answer = platform.call("delete_account", json!({"account_id": leaver})).await;
+        let answer = platform
+            .call("delete_account", json!({"account_id": leaver}))
+            .await;
         Platform::response(&answer);
         let (mut offered, answered) = platform.offered_and_answered();
         offered.sort_unstable();
@@ -119,10 +124,17 @@ fn pages_lead_through_all_rows_once() {
         let platform = Platform::start().await;
         for (capability, keys, least) in [
             ("list_accounts", &["integration_specific_id"][..], 60),
-            ("list_resources", &["resource_type", "integration_specific_id"], 5),
+            (
+                "list_resources",
+                &["resource_type", "integration_specific_id"],
+                5,
+            ),
             (
                 "list_entitlements",
-                &["integration_specific_id", "integration_specific_resource_id"],
+                &[
+                    "integration_specific_id",
+                    "integration_specific_resource_id",
+                ],
                 10,
             ),
             (
@@ -147,9 +159,10 @@ fn pages_lead_through_all_rows_once() {
                 assert!(rows.len() <= 23);
                 count += rows.len();
                 pages += 1;
-                seen.extend(rows.iter().map(|row| {
-                    keys.iter().map(|key| text(row, key)).collect::<Vec<_>>()
-                }));
+                seen.extend(
+                    rows.iter()
+                        .map(|row| keys.iter().map(|key| text(row, key)).collect::<Vec<_>>()),
+                );
                 match answer.get("page") {
                     Some(next) => page = next.clone(),
                     None => break,
@@ -178,10 +191,16 @@ fn updates_come_from_the_audit_records_and_go_on_from_a_cursor() {
             let mut ids = BTreeSet::new();
             let mut envelope = json!({"request": request, "page": {"size": 25}});
             loop {
-                let answer = platform.envelope("list_updated_accounts", envelope.clone()).await;
+                let answer = platform
+                    .envelope("list_updated_accounts", envelope.clone())
+                    .await;
                 let response = Platform::response(&answer);
                 let accounts = response["accounts"].as_array().expect("a list");
-                ids.extend(accounts.iter().map(|row| text(row, "integration_specific_id")));
+                ids.extend(
+                    accounts
+                        .iter()
+                        .map(|row| text(row, "integration_specific_id")),
+                );
                 match answer.get("page") {
                     Some(page) => envelope["page"] = page.clone(),
                     None => return (ids, text(response, "cursor")),
@@ -195,26 +214,40 @@ fn updates_come_from_the_audit_records_and_go_on_from_a_cursor() {
         let changed = user_of_role(&platform.simulator, "limited_user").await;
         let gone = user_of_role(&platform.simulator, "observer").await;
         let answer = platform
-            .call("update_account", json!({"id": changed, "job-title": "Baker"}))
+            .call(
+                "update_account",
+                json!({"id": changed, "job-title": "Baker"}),
+            )
             .await;
         Platform::response(&answer);
-        let released = platform.call("release_resources", json!({"account_id": gone})).await;
+        let released = platform
+            .call("release_resources", json!({"account_id": gone}))
+            .await;
         Platform::response(&released);
-        let deleted = platform.call("delete_account", json!({"account_id": gone})).await;
+        let deleted = platform
+            .call("delete_account", json!({"account_id": gone}))
+            .await;
         Platform::response(&deleted);
         let answer = platform
             .call("list_updated_accounts", json!({"cursor": cursor}))
             .await;
-        let accounts = Platform::response(&answer)["accounts"].as_array().expect("a list");
+        let accounts = Platform::response(&answer)["accounts"]
+            .as_array()
+            .expect("a list");
         let status = |id: &str| {
-            let found = accounts.iter().find(|row| row["integration_specific_id"] == *id);
+            let found = accounts
+                .iter()
+                .find(|row| row["integration_specific_id"] == *id);
             found.map(|row| text(row, "user_status"))
         };
         assert_eq!(status(&changed).as_deref(), Some("ACTIVE"), "{accounts:?}");
         assert_eq!(status(&gone).as_deref(), Some("DELETED"));
         assert!(accounts.len() < 10, "not everybody: {}", accounts.len());
         let (fallback, _) = walk(json!({"cursor": "nonsense"})).await;
-        assert!(fallback.len() >= 59, "a cursor that is none means everybody");
+        assert!(
+            fallback.len() >= 59,
+            "a cursor that is none means everybody"
+        );
     });
 }
 
@@ -233,11 +266,20 @@ fn what_a_plan_lacks_is_said_beside_the_rows() {
         Platform::response(&answer);
         let summary = &answer["execution_summary"];
         assert_eq!(summary["effect"]["kind"], "noop");
-        assert_eq!(summary["caught_errors"][0]["error_code"], "unsupported_operation");
-        assert_eq!(summary["caught_errors"][0]["app_error_code"], "plan-lacks-teams");
+        assert_eq!(
+            summary["caught_errors"][0]["error_code"],
+            "unsupported_operation"
+        );
+        assert_eq!(
+            summary["caught_errors"][0]["app_error_code"],
+            "plan-lacks-teams"
+        );
         // Without audit records, changes are found by looking at everybody.
         let answer = platform
-            .call("list_updated_accounts", json!({"since": "2026-11-01T00:00:00Z"}))
+            .call(
+                "list_updated_accounts",
+                json!({"since": "2026-11-01T00:00:00Z"}),
+            )
             .await;
         let accounts = &Platform::response(&answer)["accounts"];
         assert_eq!(accounts.as_array().map(Vec::len), Some(20));
@@ -256,11 +298,17 @@ fn a_probe_reports_what_fails_and_names_nobody() {
         let fault = "GET /users status=403".parse().expect("a fault");
         platform.simulator.faults().add(fault);
         let answer = platform
-            .call("probe_integration", json!({"checks": ["accounts", "entitlements"]}))
+            .call(
+                "probe_integration",
+                json!({"checks": ["accounts", "entitlements"]}),
+            )
             .await;
         let result = Platform::response(&answer);
         assert_eq!(result["status"], "partial", "{result:#}");
         assert_eq!(result["checks"][0]["status"], "failed");
-        assert_eq!(result["checks"][0]["error"]["error_code"], "permission_denied");
+        assert_eq!(
+            result["checks"][0]["error"]["error_code"],
+            "permission_denied"
+        );
     });
 }

@@ -35,14 +35,23 @@ fn a_repeated_change_is_a_noop_with_the_same_fingerprint() {
                 "entitlement_integration_specific_id": role,
             })
         };
-        platform.call("unassign_entitlement", request("observer")).await;
-        let first = platform.call("assign_entitlement", request("manager")).await;
+        platform
+            .call("unassign_entitlement", request("observer"))
+            .await;
+        let first = platform
+            .call("assign_entitlement", request("manager"))
+            .await;
         assert_ne!(effect(&first).0, "noop");
-        let again = platform.call("assign_entitlement", request("manager")).await;
+        let again = platform
+            .call("assign_entitlement", request("manager"))
+            .await;
         assert_eq!(effect(&again), ("noop", "already-assigned"));
-        let fingerprint = |answer: &Value| answer["execution_summary"]["request_fingerprint"].clone();
+        let fingerprint =
+            |answer: &Value| answer["execution_summary"]["request_fingerprint"].clone();
         assert_eq!(fingerprint(&first), fingerprint(&again));
-        let other = platform.call("assign_entitlement", request("observer")).await;
+        let other = platform
+            .call("assign_entitlement", request("observer"))
+            .await;
         assert_ne!(fingerprint(&first), fingerprint(&other));
 
         let new = json!({"email": "new.comer@acme.example", "username": "New Comer"});
@@ -51,7 +60,8 @@ fn a_repeated_change_is_a_noop_with_the_same_fingerprint() {
         let again = platform.call("create_account", new).await;
         assert_eq!(effect(&again), ("noop", "already-exists"));
         assert_eq!(created["response"]["id"], again["response"]["id"]);
-        let change = json!({"id": created["response"]["id"], "given_name": "Newer", "family_name": "Comer"});
+        let change =
+            json!({"id": created["response"]["id"], "given_name": "Newer", "family_name": "Comer"});
         let changed = platform.call("update_account", change.clone()).await;
         assert_eq!(effect(&changed).0, "updated");
         assert_eq!(changed["response"], change);
@@ -73,8 +83,13 @@ fn a_licence_falls_back_to_the_one_of_the_setting() {
         let account = user_of_role(&platform.simulator, "user").await;
         let held = async || {
             let request = json!({"account_id": account});
-            let answer = platform.call("get_account_entitlement_associations", request).await;
-            let rows = Platform::response(&answer).as_array().expect("a list").clone();
+            let answer = platform
+                .call("get_account_entitlement_associations", request)
+                .await;
+            let rows = Platform::response(&answer)
+                .as_array()
+                .expect("a list")
+                .clone();
             rows.iter()
                 .map(|row| text(row, "integration_specific_entitlement_id"))
                 .collect::<Vec<_>>()
@@ -115,7 +130,11 @@ fn a_broken_transfer_goes_on_where_it_ended_and_a_release_deletes_nobody() {
             "entitlement_integration_specific_id": "responder",
         });
         platform.call("assign_entitlement", member).await;
-        let files = || std::fs::read_dir(platform.state.path()).expect("a folder").count();
+        let files = || {
+            std::fs::read_dir(platform.state.path())
+                .expect("a folder")
+                .count()
+        };
 
         let request = json!({"source_account_id": leaver, "target_account_id": heir});
         let fault = "PUT /incidents* status=403".parse().expect("a fault");
@@ -137,7 +156,9 @@ fn a_broken_transfer_goes_on_where_it_ended_and_a_release_deletes_nobody() {
         assert_eq!(effect(&done).0, "updated");
         let members = rows(simulator, &format!("/teams/{team}/members"), "members").await;
         assert!(members.iter().all(|member| member["user"]["id"] != *leaver));
-        let found = platform.call("get_account", json!({"account_id": leaver})).await;
+        let found = platform
+            .call("get_account", json!({"account_id": leaver}))
+            .await;
         assert_eq!(Platform::response(&found)["user_status"], "ACTIVE");
     });
 }

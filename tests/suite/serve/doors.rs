@@ -15,7 +15,14 @@ fn without_the_token_nothing_is_told_but_health_and_description() {
         let longer = format!("Bearer {TOKEN}x");
         let shorter = format!("Bearer {}", &TOKEN[1..]);
         let basic = format!("Basic {TOKEN}");
-        for wrong in [None, Some("Bearer"), Some(&longer), Some(&shorter), Some(&basic), Some(TOKEN)] {
+        for wrong in [
+            None,
+            Some("Bearer"),
+            Some(&longer),
+            Some(&shorter),
+            Some(&basic),
+            Some(TOKEN),
+        ] {
             let wrong = wrong.map(|text: &str| text);
             for path in ["/pagerduty/info", "/list-connector-app-ids", "/elsewhere"] {
                 let reply = platform.send_as(wrong, Method::POST, path, "{}").await;
@@ -23,7 +30,9 @@ fn without_the_token_nothing_is_told_but_health_and_description() {
                 assert_eq!(reply.headers["www-authenticate"], "Bearer");
                 assert_eq!(code(&reply.json()), "unauthorized");
             }
-            let reply = platform.send_to(admin, wrong, Method::GET, "/metrics", "").await;
+            let reply = platform
+                .send_to(admin, wrong, Method::GET, "/metrics", "")
+                .await;
             assert_eq!(reply.status, 401);
         }
         for path in ["/healthz", "/readyz", "/docs", "/openapi.json"] {
@@ -33,17 +42,27 @@ fn without_the_token_nothing_is_told_but_health_and_description() {
             let reply = platform.send_to(admin, None, Method::GET, path, "").await;
             assert_eq!(reply.status, 200, "{path}");
         }
-        let reply = platform.send_to(admin, Some(&good), Method::GET, "/metrics", "").await;
+        let reply = platform
+            .send_to(admin, Some(&good), Method::GET, "/metrics", "")
+            .await;
         let kind = reply.headers["content-type"].to_str().expect("text");
         assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
-        assert!(reply.text.contains("harness_requests_refused_total 24\n"), "{}", reply.text);
+        assert!(
+            reply.text.contains("harness_requests_refused_total 24\n"),
+            "{}",
+            reply.text
+        );
         assert!(reply.text.ends_with("# EOF\n"));
-        let ids = platform.send(Method::POST, "/list-connector-app-ids", "{}").await;
+        let ids = platform
+            .send(Method::POST, "/list-connector-app-ids", "{}")
+            .await;
         assert_eq!(ids.json(), json!({"response": ["pagerduty"]}));
         // Neither listener has what belongs to the other.
         let reply = platform.send(Method::GET, "/metrics", "").await;
         assert_eq!(reply.status, 404);
-        let reply = platform.send_to(admin, Some(&good), Method::POST, "/pagerduty/info", "{}").await;
+        let reply = platform
+            .send_to(admin, Some(&good), Method::POST, "/pagerduty/info", "{}")
+            .await;
         assert_eq!(reply.status, 404);
         let reply = platform.send(Method::GET, "/pagerduty/info", "").await;
         assert_eq!(reply.status, 405);
@@ -56,10 +75,15 @@ fn calls_are_counted_by_outcome_and_by_no_name_of_the_callers() {
         let platform = Platform::with(5, |_| {}).await;
         platform.call("list_accounts", json!({})).await;
         platform.bare("list_accounts", json!({})).await;
-        platform.send(Method::POST, "/evil%22%0A/evil%22%0A", "{}").await;
+        platform
+            .send(Method::POST, "/evil%22%0A/evil%22%0A", "{}")
+            .await;
         let admin = platform.running.admin_addr().expect("it listens").port();
         let good = format!("Bearer {TOKEN}");
-        let text = platform.send_to(admin, Some(&good), Method::GET, "/metrics", "").await.text;
+        let text = platform
+            .send_to(admin, Some(&good), Method::GET, "/metrics", "")
+            .await
+            .text;
         for line in [
             "harness_calls_total{connector=\"pagerduty\",capability=\"list_accounts\",code=\"ok\"} 1\n",
             "harness_calls_total{connector=\"pagerduty\",capability=\"list_accounts\",code=\"integration_missing_parameter\"} 1\n",
@@ -94,12 +118,17 @@ fn the_page_for_people_needs_nothing_from_elsewhere() {
     run(async {
         let platform = Platform::with(5, |_| {}).await;
         let page = platform.get("/docs").await;
-        let policy = page.headers["content-security-policy"].to_str().expect("text");
+        let policy = page.headers["content-security-policy"]
+            .to_str()
+            .expect("text");
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
         for outside in ["http://", "https://", "<script", "{{"] {
             assert!(!page.text.contains(outside), "{outside}");
         }
-        assert!(page.text.contains("POST /pagerduty/find_entitlement_associations"));
+        assert!(
+            page.text
+                .contains("POST /pagerduty/find_entitlement_associations")
+        );
     });
 }
 

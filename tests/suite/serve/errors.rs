@@ -18,12 +18,26 @@ fn what_the_vendor_does_wrong_has_a_code_each() {
         for (fault, expected, retryable, throttled) in [
             ("GET /users* status=403", "permission_denied", false, false),
             ("GET /users* status=401", "unauthorized", false, false),
-            ("GET /users* status=402", "unsupported_operation", false, false),
+            (
+                "GET /users* status=402",
+                "unsupported_operation",
+                false,
+                false,
+            ),
             ("GET /users* status=404", "not_found", false, false),
-            ("GET /users* rate-limited reset=50", "budget_exhausted", false, true),
             ("GET /users* body=<html>", "invalid_response", false, false),
+            // Last: all calls of the tenant wait for it.
+            (
+                "GET /users* rate-limited reset=50",
+                "budget_exhausted",
+                false,
+                true,
+            ),
         ] {
-            platform.simulator.faults().add(fault.parse().expect("a fault"));
+            platform
+                .simulator
+                .faults()
+                .add(fault.parse().expect("a fault"));
             let answer = platform
                 .envelope("get_account", impatient(json!({"account_id": "PABC123"})))
                 .await;
@@ -32,7 +46,11 @@ fn what_the_vendor_does_wrong_has_a_code_each() {
             let metadata = &answer["error"]["error_metadata"];
             assert_eq!(metadata["retryable"], retryable, "{fault}");
             assert_eq!(metadata["throttled"], throttled, "{fault}");
-            assert_eq!(metadata["refreshable"], expected == "unauthorized", "{fault}");
+            assert_eq!(
+                metadata["refreshable"],
+                expected == "unauthorized",
+                "{fault}"
+            );
             assert_eq!(answer["error"]["raised_in"], "get_account");
         }
     });
@@ -45,13 +63,41 @@ fn what_the_caller_does_wrong_has_a_code_each() {
         let key = json!([{"token": {"token": TOKENS.owner}}]);
         let id = json!({"account_id": "PNOBODY"});
         for (capability, envelope, expected) in [
-            ("get_account", json!({"request": id, "credentials": key}), "not_found"),
-            ("get_account", json!({"request": {}, "credentials": key}), "bad_request"),
-            ("get_account", json!({"request": {"account_id": 7}, "credentials": key}), "bad_request"),
-            ("get_account", json!({"request": id}), "integration_missing_parameter"),
-            ("get_account", json!({"request": [], "credentials": key}), "bad_request"),
-            ("get_account", json!({"request": id, "credentials": {}}), "bad_request"),
-            ("get_account", json!({"request": id, "credentials": [{"id": "x"}]}), "bad_request"),
+            (
+                "get_account",
+                json!({"request": id, "credentials": key}),
+                "not_found",
+            ),
+            (
+                "get_account",
+                json!({"request": {}, "credentials": key}),
+                "bad_request",
+            ),
+            (
+                "get_account",
+                json!({"request": {"account_id": 7}, "credentials": key}),
+                "bad_request",
+            ),
+            (
+                "get_account",
+                json!({"request": id}),
+                "integration_missing_parameter",
+            ),
+            (
+                "get_account",
+                json!({"request": [], "credentials": key}),
+                "bad_request",
+            ),
+            (
+                "get_account",
+                json!({"request": id, "credentials": {}}),
+                "bad_request",
+            ),
+            (
+                "get_account",
+                json!({"request": id, "credentials": [{"id": "x"}]}),
+                "bad_request",
+            ),
             (
                 "get_account",
                 json!({"request": id, "auth": {"token": {"token": "a b"}}}),
@@ -120,11 +166,23 @@ fn what_the_caller_does_wrong_has_a_code_each() {
                 }}),
                 "invalid_value",
             ),
-            ("activate_account", json!({"request": id}), "unsupported_operation"),
-            ("no_such_thing", json!({"request": {}}), "unsupported_operation"),
+            (
+                "activate_account",
+                json!({"request": id}),
+                "unsupported_operation",
+            ),
+            (
+                "no_such_thing",
+                json!({"request": {}}),
+                "unsupported_operation",
+            ),
         ] {
             let answer = platform.bare(capability, envelope.clone()).await;
-            assert_eq!(code(&answer), expected, "{capability} {envelope}: {answer:#}");
+            assert_eq!(
+                code(&answer),
+                expected,
+                "{capability} {envelope}: {answer:#}"
+            );
             assert_eq!(answer["error"]["error_metadata"]["retryable"], false);
             assert_eq!(answer["error"]["app_id"], "pagerduty");
         }
@@ -135,13 +193,23 @@ fn what_the_caller_does_wrong_has_a_code_each() {
 fn a_body_that_is_no_envelope_is_a_bad_request_and_is_not_quoted() {
     run(async {
         let platform = Platform::with(5, |_| {}).await;
-        for body in ["{", "[]", "\"simulated\"", "{\"request\": \"secret-of-mine\"}", "\u{0}"] {
+        for body in [
+            "{",
+            "[]",
+            "\"simulated\"",
+            "{\"request\": \"secret-of-mine\"}",
+            "\u{0}",
+        ] {
             let path = "/pagerduty/list_accounts";
-            let reply = platform.send(http::Method::POST, path, body.to_owned()).await;
+            let reply = platform
+                .send(http::Method::POST, path, body.to_owned())
+                .await;
             assert_eq!(code(&reply.json()), "bad_request", "{body}");
             assert!(!reply.text.contains("secret-of-mine"));
         }
-        let reply = platform.send(http::Method::POST, "/nobody/info", "{}").await;
+        let reply = platform
+            .send(http::Method::POST, "/nobody/info", "{}")
+            .await;
         assert_eq!(reply.status, 200);
         assert_eq!(code(&reply.json()), "not_found");
     });

@@ -168,7 +168,10 @@ impl Platform {
         let json = reply.json();
         self.check(capability, &json);
         if json.get("is_error").is_none() {
-            self.answered.lock().expect("no panic").push(capability.to_owned());
+            self.answered
+                .lock()
+                .expect("no panic")
+                .push(capability.to_owned());
         }
         json
     }

@@ -100,8 +100,14 @@ fn receive(mut stream: impl Read) -> (u16, Value) {
     stream.read_to_end(&mut text).ok();
     let text = String::from_utf8(text).expect("text");
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (
+        status.expect("a status"),
+        serde_json::from_str(body).unwrap_or_default(),
+    )
 }
 
 fn envelope(request: Value) -> Value {
@@ -131,7 +137,11 @@ fn at_the_end_calls_under_way_are_answered_and_no_others_and_the_log_is_clean() 
     }
     let (status, answer) = receive(&stream);
     assert_eq!(status, 200);
-    assert_eq!(answer["response"].as_array().map(Vec::len), Some(20), "{answer}");
+    assert_eq!(
+        answer["response"].as_array().map(Vec::len),
+        Some(20),
+        "{answer}"
+    );
     assert!(process.child.wait().expect("it ends").success());
     let log = process.log();
     assert!(log.contains("list_accounts"), "{log}");
@@ -146,7 +156,9 @@ fn a_listener_for_other_machines_needs_tls() {
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(2));
-    let output = harness().args(["serve", "--listen", "127.0.0.1:0"]).output();
+    let output = harness()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .output();
     let said = String::from_utf8(output.expect("it runs").stderr).expect("text");
     assert!(said.contains("nothing says who may call"), "{said}");
 }
@@ -195,7 +207,17 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
         file("clients.pem", &authority.pem),
     ];
     let [chain, key, clients] = files.each_ref().map(|file| file.to_str().expect("text"));
-    let tls = ["--tls-cert", chain, "--tls-key", key, "--client-ca", clients, "--simulator", "--users", "5"];
+    let tls = [
+        "--tls-cert",
+        chain,
+        "--tls-key",
+        key,
+        "--client-ca",
+        clients,
+        "--simulator",
+        "--users",
+        "5",
+    ];
     let process = Process::start(&tls);
     let ask = |identity: Option<(String, String)>| -> Option<(u16, Value)> {
         let mut roots = RootCertStore::empty();
@@ -211,7 +233,9 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
             Some((chain, key)) => {
                 let chain = CertificateDer::from_pem_slice(chain.as_bytes()).expect("PEM");
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
-                builder.with_client_auth_cert(vec![chain], key).expect("they fit")
+                builder
+                    .with_client_auth_cert(vec![chain], key)
+                    .expect("they fit")
             }
         };
         let name = ServerName::try_from("localhost").expect("a name");
@@ -228,7 +252,8 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
         stream.read_to_end(&mut answer).ok();
         (!answer.is_empty()).then(|| receive(answer.as_slice()))
     };
-    let (status, answer) = ask(Some(authority.issue(ExtendedKeyUsagePurpose::ClientAuth))).expect("an answer");
+    let (status, answer) =
+        ask(Some(authority.issue(ExtendedKeyUsagePurpose::ClientAuth))).expect("an answer");
     assert_eq!(status, 200);
     assert_eq!(answer["response"]["unique_tenant_id"], "acme", "{answer}");
     assert!(ask(None).is_none(), "without a certificate");

@@ -59,9 +59,13 @@ async fn consent(platform: &Platform) -> (String, String) {
         .expect("an address");
     let asked = url.query_pairs().find(|(name, _)| name == "state");
     assert_eq!(asked.expect("a state").1, "of-the-platform");
-    let request = http::Request::get(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
-        .body(http_body_util::Empty::<bytes::Bytes>::new())
-        .expect("a request");
+    let request = http::Request::get(format!(
+        "{}?{}",
+        url.path(),
+        url.query().unwrap_or_default()
+    ))
+    .body(http_body_util::Empty::<bytes::Bytes>::new())
+    .expect("a request");
     let mut router = platform.simulator.router();
     let Ok(reply) = tower_service::Service::call(&mut router, request).await;
     let back = reply.headers()["location"].to_str().expect("an address");
@@ -97,7 +101,9 @@ fn an_answer_to_another_request_is_not_exchanged() {
         let answer = platform.call(CALLBACK, request("another", &verifier)).await;
         assert_eq!(code(&answer), "invalid_value");
         let wrong = "0123456789012345678901234567890123456789012";
-        let answer = platform.call(CALLBACK, request("of-the-platform", wrong)).await;
+        let answer = platform
+            .call(CALLBACK, request("of-the-platform", wrong))
+            .await;
         assert_eq!(code(&answer), "creds_revoked");
         assert_eq!(answer["error"]["error_metadata"]["refreshable"], true);
         let mut denied = request("of-the-platform", &verifier);
@@ -117,7 +123,9 @@ fn a_used_refresh_token_is_revoked_and_a_wrong_secret_unauthorized() {
                 "refresh_token": "used-up-long-ago",
             })
         };
-        let answer = platform.call("refresh_access_token", request(OAUTH_CLIENT.secret)).await;
+        let answer = platform
+            .call("refresh_access_token", request(OAUTH_CLIENT.secret))
+            .await;
         assert_eq!(code(&answer), "creds_revoked");
         let wrong = "not-the-client-secret";
         let answer = platform.call("refresh_access_token", request(wrong)).await;

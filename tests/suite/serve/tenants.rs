@@ -17,8 +17,13 @@ use crate::support::run;
 async fn open(platform: &Platform) -> usize {
     let admin = platform.running.admin_addr().expect("it listens").port();
     let good = format!("Bearer {TOKEN}");
-    let text = platform.send_to(admin, Some(&good), Method::GET, "/metrics", "").await.text;
-    let line = text.lines().find_map(|line| line.strip_prefix("harness_tenants_open "));
+    let text = platform
+        .send_to(admin, Some(&good), Method::GET, "/metrics", "")
+        .await
+        .text;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("harness_tenants_open "));
     line.and_then(|count| count.parse().ok()).expect("a number")
 }
 
@@ -27,7 +32,8 @@ fn the_same_credential_and_settings_are_one_tenant() {
     run(async {
         let platform = Platform::with(5, |config| config.tenants.open = 3).await;
         let call = async |token: &str, settings: serde_json::Value| {
-            let envelope = json!({"request": {}, "auth": {"token": {"token": token}}, "settings": settings});
+            let envelope =
+                json!({"request": {}, "auth": {"token": {"token": token}}, "settings": settings});
             let answer = platform.bare("list_accounts", envelope).await;
             Platform::response(&answer);
             open(&platform).await
@@ -69,7 +75,9 @@ fn a_profile_is_used_by_its_name_if_the_operator_serves_it() {
         for name in ["served", "private"] {
             let key = ProfileKey::new("pagerduty", name).expect("a name");
             let token = Credential::token(TOKENS.owner).expect("a token");
-            store.save(&key, &StoredCredential::Token(token)).expect("it is kept");
+            store
+                .save(&key, &StoredCredential::Token(token))
+                .expect("it is kept");
         }
         let platform = Platform::with(5, |config| {
             config.profiles = StoredProfiles {
@@ -101,7 +109,10 @@ fn an_operator_can_serve_reads_only() {
         let answer = platform.call("list_accounts", json!({})).await;
         Platform::response(&answer);
         let answer = platform
-            .call("update_account", json!({"id": account, "job-title": "Baker"}))
+            .call(
+                "update_account",
+                json!({"id": account, "job-title": "Baker"}),
+            )
             .await;
         assert_eq!(code(&answer), "permission_denied");
     });
@@ -116,6 +127,9 @@ fn a_call_ends_when_the_caller_wants_it_to() {
         let envelope = json!({"request": {}, "rate_limit": {"max_execution_time": 1}});
         let answer = platform.envelope("list_accounts", envelope).await;
         let code = code(&answer);
-        assert!(matches!(code, "request_timeout" | "budget_exhausted"), "{answer:#}");
+        assert!(
+            matches!(code, "request_timeout" | "budget_exhausted"),
+            "{answer:#}"
+        );
     });
 }
