@@ -29,6 +29,7 @@ mod rota;
 mod rotations;
 mod schedule_membership;
 mod secrets;
+mod serve;
 mod support;
 mod vendor;
 mod write_matrix;
