@@ -57,6 +57,8 @@ pub mod egress;
 mod engine;
 pub mod oauth;
 pub mod offboarding;
+pub mod registry;
+pub mod server;
 mod text;
 mod whole_file;
 

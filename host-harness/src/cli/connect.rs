@@ -81,16 +81,20 @@ pub(super) fn engine() -> Result<Engine, Failure> {
 /// Loads the connector that was asked for, or the bundled one.
 pub(super) async fn connector(engine: &Engine, args: &ConnectorArgs) -> Result<Connector, Failure> {
     match &args.connector {
-        Some(file) => Connector::from_file(engine, file).await.map_err(|error| {
-            let hint = error.hint();
-            match &error {
-                // Has the file's name in it already.
-                crate::LoadError::Read { .. } => Failure::usage(&error, hint),
-                _ => Failure::usage(format!("`{}`: {error}", file.display()), hint),
-            }
-        }),
+        Some(file) => connector_file(engine, file).await,
         None => Ok(Connector::bundled(engine).await?),
     }
+}
+
+pub(super) async fn connector_file(engine: &Engine, file: &Path) -> Result<Connector, Failure> {
+    Connector::from_file(engine, file).await.map_err(|error| {
+        let hint = error.hint();
+        match &error {
+            // Has the file's name in it already.
+            crate::LoadError::Read { .. } => Failure::usage(&error, hint),
+            _ => Failure::usage(format!("`{}`: {error}", file.display()), hint),
+        }
+    })
 }
 
 /// What a command may do to the vendor's data.
@@ -262,7 +266,7 @@ fn grant(access: Access, connector: &Connector, args: &ReachArgs) -> Result<Gran
     Ok(grant)
 }
 
-fn settings(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn settings(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     given
         .iter()
         .map(|setting| match setting.split_once('=') {

@@ -22,6 +22,7 @@ mod offboard;
 mod output;
 mod plans;
 mod queries;
+mod serve;
 mod sign_in;
 mod simulator;
 
@@ -85,6 +86,7 @@ async fn run(command: Command) -> Result<(), Failure> {
             to,
             output,
         }) => cassette::convert(&file, from, to, output.as_deref()),
+        Command::Serve(args) => serve::serve(&args).await,
         Command::Simulator(args) => simulator::serve(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Completions { shell } => {

@@ -200,6 +200,14 @@ impl Connector {
         self.loaded.functions.iter().map(String::as_str)
     }
 
+    /// The contract's interfaces that it exports, each with its version.
+    pub fn interfaces(&self) -> BTreeMap<String, String> {
+        verify::interfaces(
+            &self.loaded.live.component,
+            self.loaded.engine.wasmtime(Mode::Live),
+        )
+    }
+
     /// The origins it declares. Whether it may reach them is for the
     /// [`Grant`](crate::egress::policy::Grant) to say.
     pub fn origins(&self) -> &[Origin] {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use super::{
@@ -21,6 +22,9 @@ use crate::{
     oauth::Session,
     text::printable,
 };
+
+/// How the contract tells a connector how long it has.
+const DEADLINE_VARIABLE: &str = "CALL_DEADLINE_MS";
 
 /// What it takes to open a tenant.
 #[derive(Clone, Debug)]
@@ -227,7 +231,8 @@ pub(super) struct Open {
     /// The recording's wall clock and seed, where there is a recording.
     pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
     pub(super) observer: Observer,
-    pub(super) calls: AtomicU64,
+    /// Counted over all that share a recording.
+    pub(super) calls: Arc<AtomicU64>,
 }
 
 impl Tenant {
@@ -235,7 +240,7 @@ impl Tenant {
         let schema = Schema::parse(&connector.descriptor().settings_schema)?;
         let mut environment = schema.environment(&config.settings)?;
         environment.push((
-            "CALL_DEADLINE_MS".to_owned(),
+            DEADLINE_VARIABLE.to_owned(),
             config.budget.deadline.as_millis().to_string(),
         ));
         let (authentication, redactor) =
@@ -269,7 +274,7 @@ impl Tenant {
                 mode,
                 recorded,
                 observer: config.observer,
-                calls: AtomicU64::new(0),
+                calls: Arc::default(),
             }),
         })
     }
@@ -277,6 +282,36 @@ impl Tenant {
     /// The connector it is seen through.
     pub fn connector(&self) -> &Connector {
         &self.open.connector
+    }
+
+    /// The same tenant, with another deadline for each call: for several calls
+    /// that have to end together.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        let open = &self.open;
+        let mut environment = open.environment.clone();
+        for (name, value) in &mut environment {
+            if name == DEADLINE_VARIABLE {
+                *value = deadline.as_millis().to_string();
+            }
+        }
+        Self {
+            open: Arc::new(Open {
+                connector: open.connector.clone(),
+                egress: Arc::clone(&open.egress),
+                environment,
+                settings: open.settings.clone(),
+                budget: Budget {
+                    deadline,
+                    ..open.budget.clone()
+                },
+                source: open.source.clone(),
+                mode: open.mode,
+                recorded: open.recorded,
+                observer: open.observer.clone(),
+                calls: Arc::clone(&open.calls),
+            }),
+        }
     }
 
     /// The settings in effect.

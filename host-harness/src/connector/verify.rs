@@ -1,6 +1,6 @@
 //! What a file must be before any of it runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -183,6 +183,21 @@ pub(super) fn exports(
     } else {
         Err(LoadError::MissingExports(missing))
     }
+}
+
+/// The contract's interfaces among the exports, each with its version.
+pub(super) fn interfaces(
+    component: &Component,
+    engine: &wasmtime::Engine,
+) -> BTreeMap<String, String> {
+    component
+        .component_type()
+        .exports(engine)
+        .filter_map(|(name, _)| {
+            let (interface, version) = name.strip_prefix("iga:connector/")?.split_once('@')?;
+            Some((interface.to_owned(), version.to_owned()))
+        })
+        .collect()
 }
 
 /// Before 1.0 a minor version is a breaking one: `0.1.7` fits `0.1.0`.

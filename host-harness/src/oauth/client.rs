@@ -150,11 +150,22 @@ impl Client {
         redirect_uri: &str,
         scopes: &[String],
     ) -> Result<Authorization, OauthError> {
+        self.authorize_as(redirect_uri, scopes, CsrfToken::new_random().into_secret())
+    }
+
+    /// The same with a state of the caller's making: nobody may be able to
+    /// guess it.
+    pub fn authorize_as(
+        &self,
+        redirect_uri: &str,
+        scopes: &[String],
+        state: String,
+    ) -> Result<Authorization, OauthError> {
         let redirect = redirect(redirect_uri)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let protocol = self.protocol();
         let (url, state) = protocol
-            .authorize_url(CsrfToken::new_random)
+            .authorize_url(|| CsrfToken::new(state))
             .add_scopes(scopes.iter().cloned().map(Scope::new))
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Owned(redirect))

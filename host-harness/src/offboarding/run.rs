@@ -171,7 +171,7 @@ pub async fn apply(
     plan: &PlanDocument,
     journal: &mut Journal,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Applied, ApplyError> {
     let mut summary = Applied::default();
     let steps = plan.steps.len();
@@ -211,7 +211,7 @@ pub async fn undo(
     tenant: &Tenant,
     journal: &mut Journal,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Applied, ApplyError> {
     let mut summary = Applied::default();
     let steps = journal.undoable();
@@ -258,7 +258,7 @@ async fn patiently(
     tenant: &Tenant,
     step: &PlannedStep,
     patience: Patience,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<StepApplied, CallError> {
     let mut attempt = 1;
     loop {

@@ -38,8 +38,8 @@ static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 static HOSTILE: LazyLock<Connector> = LazyLock::new(|| load("sound").expect("it loads"));
 
-/// Loads the hostile connector with another way to describe itself.
-fn load(variant: &str) -> Result<Connector, LoadError> {
+/// The hostile connector with another way to describe itself.
+pub fn variant(variant: &str) -> Vec<u8> {
     const SLOT: &[u8] = b"the-hostile-connector-describes:";
     let mut component = COMPONENT.clone();
     let found = component
@@ -49,6 +49,12 @@ fn load(variant: &str) -> Result<Connector, LoadError> {
     let name = &mut component[found + SLOT.len()..][..32];
     name.fill(b' ');
     name[..variant.len()].copy_from_slice(variant.as_bytes());
+    component
+}
+
+/// Loads the hostile connector with another way to describe itself.
+fn load(variant: &str) -> Result<Connector, LoadError> {
+    let component = self::variant(variant);
     std::thread::spawn(move || run(async move { Connector::load(engine(), &component).await }))
         .join()
         .expect("no panic")

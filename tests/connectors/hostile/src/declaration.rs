@@ -18,7 +18,7 @@ pub const HOST: &str = "api.pagerduty.com";
 /// component's bytes, up to a space.
 static VARIANT: [u8; 64] = *b"the-hostile-connector-describes:sound                           ";
 
-fn variant() -> String {
+pub fn variant() -> String {
     // Read at run time, whatever the compiler thinks to know of its value.
     let text = String::from_utf8_lossy(black_box(&VARIANT)).into_owned();
     let name = text.split(':').nth(1).unwrap_or_default();
@@ -44,6 +44,9 @@ pub fn describe() -> Descriptor {
         "uses-the-network" => {
             Request::new(Method::Get, "/users/PNOBODY").send(&mut Seen::ignored());
         }
+        "crashes-when-called" => {}
+        "takes-the-place-of-pagerduty" => description.app_id = "pagerduty".to_owned(),
+        "climbs-out-of-its-place" => description.app_id = "../other".to_owned(),
         "panics" => panic!("as it was told"),
         other => description.display_name = format!("{other}: no such variant"),
     }

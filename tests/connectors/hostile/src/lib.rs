@@ -52,6 +52,9 @@ bindings::export!(Hostile with_types_in bindings);
 
 /// Misbehaves as told, and returns what was seen.
 fn misbehave(name: &str) -> Result<Seen, Error> {
+    if declaration::variant() == "crashes-when-called" {
+        panic!("as it was told");
+    }
     let Some(misbehaviour) = misbehaviour::named(name) else {
         return Err(error(ErrorCode::NotFound, "there is no such misbehaviour"));
     };

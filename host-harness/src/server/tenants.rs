@@ -1,0 +1,329 @@
+//! Tenants that are open. Calls with the same credential and the same settings
+//! share one, and with it connections and the vendor's rate limit.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    envelope::{Envelope, GivenKind},
+    error::{WireCode, WireError},
+    reach::Reach,
+};
+use crate::{
+    Budget, Connector, Credential, Tenant, TenantConfig,
+    oauth::{CredentialStore, ProfileKey, Session, StoredCredential},
+};
+
+/// How many tenants are kept open, and how much each may do.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TenantLimits {
+    /// Open tenants; the one that was used least lately makes room.
+    pub open: usize,
+    /// A tenant that nobody uses is closed after this.
+    pub idle: Duration,
+    /// Calls of a tenant at the same time; further ones wait.
+    pub concurrent: usize,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self {
+            // Each holds a TLS configuration and a few connections.
+            open: 512,
+            // A page of a sync follows within minutes.
+            idle: Duration::from_mins(15),
+            // With the six requests at once that a connector makes, as much as
+            // PagerDuty answers within its limit of 960 a minute.
+            concurrent: 8,
+        }
+    }
+}
+
+/// All open tenants.
+#[derive(Debug)]
+pub(super) struct Tenants {
+    limits: TenantLimits,
+    reach: Reach,
+    profiles: Profiles,
+    /// So that neither a memory dump nor a log could be searched for the digest
+    /// of a guessed credential.
+    key: [u8; 32],
+    open: Mutex<HashMap<[u8; 32], OpenTenant>>,
+}
+
+#[derive(Clone, Debug)]
+struct OpenTenant {
+    tenant: Tenant,
+    permits: Arc<Semaphore>,
+    used: Instant,
+}
+
+/// A tenant for one call.
+#[derive(Debug)]
+pub(super) struct Borrowed {
+    pub(super) tenant: Tenant,
+    /// The digest by which it is found; says nothing to others.
+    pub(super) digest: [u8; 32],
+    /// Of a profile, so that it can be forgotten once it has ended.
+    pub(super) profile: Option<String>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The profiles of the host's own store that callers may refer to.
+#[derive(Clone, Debug, Default)]
+pub struct StoredProfiles {
+    /// Where they are.
+    pub store: Option<Arc<dyn CredentialStore>>,
+    /// Their names. Any other is refused, also if it exists.
+    pub names: Vec<String>,
+}
+
+/// Sign-ins of profiles: all tenants of a profile share one.
+#[derive(Debug)]
+struct Profiles {
+    stored: StoredProfiles,
+    sessions: tokio::sync::Mutex<BTreeMap<ProfileKey, Session>>,
+}
+
+enum SignIn {
+    Fixed(Credential, Option<String>),
+    Oauth(Session),
+}
+
+impl Tenants {
+    pub(super) fn new(limits: TenantLimits, reach: Reach, stored: StoredProfiles) -> Self {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).expect("the operating system has random numbers");
+        Self {
+            limits,
+            reach,
+            profiles: Profiles {
+                stored,
+                sessions: tokio::sync::Mutex::default(),
+            },
+            key,
+            open: Mutex::default(),
+        }
+    }
+
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// How many are open now.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The tenant that a request is about, once it is its turn.
+    pub(super) async fn borrow(
+        &self,
+        connector: &Connector,
+        envelope: &Envelope,
+        wait: Duration,
+    ) -> Result<Borrowed, WireError> {
+        let given = envelope.credential(connector)?;
+        let (sign_in, profile) = match &given.kind {
+            GivenKind::Token(credential)
+            | GivenKind::Bearer(credential)
+            | GivenKind::Basic(credential) => {
+                let scheme = given.scheme(connector)?;
+                (SignIn::Fixed(credential.clone(), Some(scheme)), None)
+            }
+            GivenKind::Stored => {
+                let name = given.id.as_deref().unwrap_or_default();
+                let sign_in = self.profiles.find(connector, name, &self.reach).await?;
+                (sign_in, Some(name.to_owned()))
+            }
+        };
+        let mut settings = self.reach.settings.clone();
+        if let SignIn::Oauth(session) = &sign_in {
+            settings.extend(session.settings());
+        }
+        settings.extend(envelope.settings.clone());
+        let digest = self.digest(connector, &sign_in, profile.as_deref(), &settings);
+        let found = self.touch(&digest);
+        let open = match found {
+            Some(open) => open,
+            // Two calls may open it at the same time: the second one is kept
+            // by nobody but its own call.
+            None => self.keep(digest, self.open(connector, sign_in, settings)?),
+        };
+        let permit = tokio::time::timeout(wait, Arc::clone(&open.permits).acquire_owned()).await;
+        match permit {
+            Ok(Ok(permit)) => Ok(Borrowed {
+                tenant: open.tenant,
+                digest,
+                profile,
+                _permit: permit,
+            }),
+            // Never closed; what remains is the time-out.
+            Ok(Err(_)) | Err(_) => Err(WireError::new(
+                WireCode::BudgetExhausted,
+                format!(
+                    "{} calls of this tenant are under way, and none of them ended in time",
+                    self.limits.concurrent
+                ),
+            )
+            .hint("ask again later, or less at the same time")
+            .retry_after(1)),
+        }
+    }
+
+    /// Forgets a sign-in that the vendor has ended, so that one that somebody
+    /// makes anew is found.
+    pub(super) async fn forget(&self, borrowed: &Borrowed) {
+        if let Some(name) = &borrowed.profile {
+            let app = &borrowed.tenant.connector().descriptor().app_id;
+            if let Ok(key) = ProfileKey::new(app, name) {
+                self.profiles.sessions.lock().await.remove(&key);
+            }
+            self.lock().remove(&borrowed.digest);
+        }
+    }
+
+    fn open(
+        &self,
+        connector: &Connector,
+        sign_in: SignIn,
+        settings: BTreeMap<String, String>,
+    ) -> Result<Tenant, WireError> {
+        let mut config = TenantConfig::new(self.reach.grant(connector))
+            .network(self.reach.network.clone())
+            .budget(Budget::clone(&self.reach.budget));
+        config = match sign_in {
+            SignIn::Fixed(credential, scheme) => {
+                let config = config.credential(credential);
+                match scheme {
+                    Some(scheme) => config.scheme(scheme),
+                    None => config,
+                }
+            }
+            SignIn::Oauth(session) => config.oauth(session),
+        };
+        for (name, value) in settings {
+            config = config.setting(name, value);
+        }
+        Ok(connector.open(config)?)
+    }
+
+    fn touch(&self, digest: &[u8; 32]) -> Option<OpenTenant> {
+        let mut open = self.lock();
+        let found = open.get_mut(digest)?;
+        found.used = Instant::now();
+        Some(found.clone())
+    }
+
+    fn keep(&self, digest: [u8; 32], tenant: Tenant) -> OpenTenant {
+        let mut open = self.lock();
+        let now = Instant::now();
+        open.retain(|_, tenant| now.duration_since(tenant.used) < self.limits.idle);
+        while open.len() >= self.limits.open.max(1) {
+            let oldest = open.iter().min_by_key(|(_, tenant)| tenant.used);
+            let Some(oldest) = oldest.map(|(digest, _)| *digest) else {
+                break;
+            };
+            open.remove(&oldest);
+        }
+        open.entry(digest)
+            .or_insert_with(|| OpenTenant {
+                tenant,
+                permits: Arc::new(Semaphore::new(self.limits.concurrent.max(1))),
+                used: now,
+            })
+            .clone()
+    }
+
+    /// Names a tenant without telling its credential.
+    fn digest(
+        &self,
+        connector: &Connector,
+        sign_in: &SignIn,
+        profile: Option<&str>,
+        settings: &BTreeMap<String, String>,
+    ) -> [u8; 32] {
+        let mut parts = vec![connector.sha256()];
+        match sign_in {
+            SignIn::Fixed(credential, scheme) => {
+                parts.extend([
+                    "fixed",
+                    scheme.as_deref().unwrap_or(""),
+                    credential.expose(),
+                ]);
+            }
+            SignIn::Oauth(_) => parts.extend(["oauth", profile.unwrap_or("")]),
+        }
+        for (name, value) in settings {
+            parts.extend([name.as_str(), value.as_str()]);
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key");
+        for part in parts {
+            // With their lengths, so that no two lists look the same.
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], OpenTenant>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Profiles {
+    async fn find(
+        &self,
+        connector: &Connector,
+        name: &str,
+        reach: &Reach,
+    ) -> Result<SignIn, WireError> {
+        let refused = || {
+            WireError::new(
+                WireCode::PermissionDenied,
+                format!("this host does not serve the profile `{name}`"),
+            )
+            .hint("start it with `--profile NAME`, or send the credential itself")
+        };
+        let store = self.stored.store.as_ref().ok_or_else(refused)?;
+        if !self.stored.names.iter().any(|served| served == name) {
+            return Err(refused());
+        }
+        let key = ProfileKey::new(&connector.descriptor().app_id, name).map_err(|_| refused())?;
+        let mut sessions = self.sessions.lock().await;
+        if let Some(session) = sessions.get(&key) {
+            return Ok(SignIn::Oauth(session.clone()));
+        }
+        let loaded = {
+            let (store, key) = (Arc::clone(store), key.clone());
+            tokio::task::spawn_blocking(move || store.load(&key)).await
+        };
+        let failed = |error: &dyn std::fmt::Display| {
+            tracing::error!(target: "harness::server", %error, profile = name, "a profile can't be read");
+            WireError::new(
+                WireCode::InternalError,
+                format!("the profile `{name}` can't be read"),
+            )
+            .hint("the server's log says why")
+        };
+        match loaded {
+            Ok(Ok(Some(StoredCredential::Token(credential)))) => {
+                Ok(SignIn::Fixed(credential, None))
+            }
+            Ok(Ok(_)) => {
+                let session = Session::open(Arc::clone(store), key.clone(), &reach.network).await?;
+                sessions.insert(key, session.clone());
+                Ok(SignIn::Oauth(session))
+            }
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}

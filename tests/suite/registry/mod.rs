@@ -1,0 +1,119 @@
+//! Generations of connectors: what takes over, what is refused, what goes back,
+//! and what a restart finds.
+//!
+//! Versions of the connector are its own bytes with other constants of the same
+//! length; what crashes or claims what it is not is the hostile connector.
+
+mod audit;
+mod probation;
+mod refusals;
+mod restart;
+mod signatures;
+mod swap;
+mod watch;
+
+use std::{path::Path, sync::LazyLock};
+
+use host_harness::{
+    CallError, Credential, Engine, EngineConfig, Grant, TenantConfig,
+    connector::BUNDLED,
+    contract::types::Account,
+    registry::{LoadRequest, Pinned, Registry, RegistryConfig, audit::AuditEvent},
+};
+use pagerduty_simulator::TOKENS;
+use tempfile::TempDir;
+
+use crate::hostile;
+
+/// With a cache: these tests load the same few components over and over.
+static ENGINE: LazyLock<(Engine, TempDir)> = LazyLock::new(|| {
+    let cache = tempfile::tempdir().expect("a folder");
+    (engine_with_cache(cache.path()), cache)
+});
+
+fn engine() -> &'static Engine {
+    &ENGINE.0
+}
+
+fn engine_with_cache(folder: &Path) -> Engine {
+    let mut config = EngineConfig::default();
+    config.cache = Some(folder.to_owned());
+    Engine::new(config).expect("an engine")
+}
+
+/// The bundled connector with another version, as if built anew.
+fn version(version: &str) -> Vec<u8> {
+    replaced(
+        BUNDLED,
+        b"0.1.0Reads users",
+        format!("{version}Reads users").as_bytes(),
+    )
+}
+
+/// The same, with a role of another name: its output differs.
+fn renamed(version: &str) -> Vec<u8> {
+    replaced(
+        &self::version(version),
+        b"limited_userResponder",
+        b"limited_userRespender",
+    )
+}
+
+fn replaced(component: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(old.len(), new.len(), "nothing may move");
+    let mut places = component
+        .windows(old.len())
+        .enumerate()
+        .filter(|(_, window)| *window == old)
+        .map(|(at, _)| at);
+    let at = places.next().expect("it is in there");
+    assert_eq!(places.next(), None, "once");
+    let mut component = component.to_owned();
+    component[at..at + new.len()].copy_from_slice(new);
+    component
+}
+
+fn load(bytes: &[u8]) -> LoadRequest {
+    LoadRequest::bytes("a test", bytes, "ada")
+}
+
+fn config(folder: &Path) -> RegistryConfig {
+    RegistryConfig::new(folder)
+}
+
+async fn open(config: RegistryConfig) -> Registry {
+    Registry::open(engine(), config).await.expect("it opens")
+}
+
+/// The version of `pagerduty` that serves, if one does.
+fn serving(registry: &Registry) -> Option<String> {
+    let pinned = registry.current("pagerduty")?;
+    Some(pinned.descriptor().version.clone())
+}
+
+fn events(registry: &Registry) -> Vec<AuditEvent> {
+    let records = registry.history(None).expect("the chain holds");
+    records.into_iter().map(|record| record.event).collect()
+}
+
+/// Waits until the registry has said so.
+async fn until(registry: &Registry, condition: impl Fn(&Registry) -> bool) {
+    let mut changes = registry.changes();
+    while !condition(registry) {
+        changes.changed().await.expect("the registry is there");
+    }
+}
+
+/// A call of the hostile connector that needs no vendor.
+async fn call_hostile(pinned: &Pinned) -> Result<Account, CallError> {
+    let config = TenantConfig::new(Grant::read_only())
+        .credential(Credential::token(TOKENS.account).expect("a token"));
+    let tenant = pinned.open(config).expect("it opens");
+    let outcome = tenant.get_account("nobody").await;
+    pinned.report(&outcome);
+    outcome
+}
+
+fn hostile(variant: &str) -> LoadRequest {
+    load(&hostile::variant(variant))
+}

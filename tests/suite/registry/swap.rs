@@ -1,0 +1,203 @@
+//! Taking over while calls are made.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use host_harness::{
+    contract::types::PageRequest,
+    registry::{GenerationState, LoadReport, Registry, audit::AuditEvent},
+};
+
+use super::{config, events, load, open, renamed, serving, until, version};
+use crate::support::{Opening, run};
+
+#[test]
+fn calls_through_many_swaps_all_succeed_and_none_mixes_generations() {
+    const SWAPS: u64 = 60;
+    const CALLERS: usize = 16;
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bench = Opening::users(20).open().await;
+        let registry = open(config(folder.path())).await;
+        let versions = [version("0.1.0"), renamed("0.2.0")];
+        registry
+            .load(load(&versions[0]))
+            .await
+            .expect("it is sound");
+        let over = Arc::new(AtomicBool::new(false));
+        let calls: Arc<[AtomicUsize; 2]> = Arc::default();
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let registry = registry.clone();
+                let config = bench.config.clone();
+                let over = Arc::clone(&over);
+                let calls = Arc::clone(&calls);
+                tokio::spawn(async move {
+                    while !over.load(Ordering::SeqCst) {
+                        let pinned = registry.current("pagerduty").expect("one serves");
+                        let version = pinned.descriptor().version.clone();
+                        let tenant = pinned.open(config.clone()).expect("it opens");
+                        // Two calls and the description, all of one generation.
+                        for _ in 0..2 {
+                            let page = PageRequest {
+                                token: None,
+                                size: None,
+                            };
+                            let outcome = tenant.list_entitlements(page).await;
+                            pinned.report(&outcome);
+                            let page = outcome.expect("no call fails");
+                            let named = |name: &str| {
+                                page.items
+                                    .iter()
+                                    .any(|entitlement| format!("{entitlement:?}").contains(name))
+                            };
+                            assert_eq!(
+                                (named("Responder"), named("Respender")),
+                                (version == "0.1.0", version == "0.2.0"),
+                                "{version}"
+                            );
+                        }
+                        calls[usize::from(version == "0.2.0")].fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        for swap in 1..=SWAPS {
+            // Each generation serves for a while, measured in calls.
+            let side = &calls[usize::from(swap % 2 == 0)];
+            let before = side.load(Ordering::SeqCst);
+            while side.load(Ordering::SeqCst) == before {
+                tokio::task::yield_now().await;
+            }
+            let next = &versions[usize::from(swap % 2 == 1)];
+            let report = registry.load(load(next)).await.expect("it is sound");
+            assert_eq!((report.generation, report.replaced), (swap + 1, Some(swap)));
+        }
+        over.store(true, Ordering::SeqCst);
+        for caller in callers {
+            caller.await.expect("no call failed");
+        }
+        // The one that serves and the one to return to; no other is in memory.
+        until(&registry, |registry| registry.in_memory() <= 2).await;
+        let records = registry.history(None).expect("the chain holds");
+        let swaps = records
+            .iter()
+            .filter(|record| record.event == AuditEvent::Swap);
+        assert_eq!(swaps.count() as u64, SWAPS + 1);
+    });
+}
+
+async fn loaded(registry: &Registry, versions: &[&str]) -> Vec<LoadReport> {
+    let mut reports = Vec::new();
+    for version in versions {
+        let request = load(&self::version(version));
+        reports.push(registry.load(request).await.expect("it is sound"));
+    }
+    reports
+}
+
+#[test]
+fn a_call_keeps_its_generation_and_is_reported_when_it_outstays_the_deadline() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = config(folder.path());
+        config.drain_deadline = Duration::ZERO;
+        config.probation = Duration::ZERO;
+        let registry = open(config).await;
+        loaded(&registry, &["0.1.0"]).await;
+        let pinned = registry.current("pagerduty").expect("one serves");
+        loaded(&registry, &["0.1.1"]).await;
+        assert_eq!(pinned.descriptor().version, "0.1.0");
+        assert_eq!(serving(&registry).as_deref(), Some("0.1.1"));
+        until(&registry, |registry| {
+            events(registry).contains(&AuditEvent::DrainOverdue)
+        })
+        .await;
+        let states: Vec<_> = registry.list()[0]
+            .generations
+            .iter()
+            .map(|generation| generation.state)
+            .collect();
+        assert_eq!(
+            states,
+            [GenerationState::Serving, GenerationState::Draining]
+        );
+        assert_eq!(registry.in_memory(), 2);
+        assert!(!events(&registry).contains(&AuditEvent::Drained));
+
+        drop(pinned);
+        until(&registry, |registry| {
+            events(registry).contains(&AuditEvent::Drained) && registry.in_memory() == 1
+        })
+        .await;
+    });
+}
+
+#[test]
+fn the_same_digest_again_changes_nothing() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = open(config(folder.path())).await;
+        let first = loaded(&registry, &["0.1.0"]).await;
+        let records = events(&registry).len();
+        let again = loaded(&registry, &["0.1.0"]).await;
+        assert!(again[0].unchanged && !first[0].unchanged);
+        assert_eq!(again[0].generation, first[0].generation);
+        assert_eq!(events(&registry).len(), records);
+    });
+}
+
+#[test]
+fn the_last_few_generations_can_be_returned_to_and_no_others() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = config(folder.path());
+        config.keep = 2;
+        config.probation = Duration::ZERO;
+        let registry = open(config).await;
+        let reports = loaded(&registry, &["0.1.0", "0.1.1", "0.1.2", "0.1.3"]).await;
+        let kept: Vec<u64> = registry.list()[0]
+            .generations
+            .iter()
+            .map(|generation| generation.record.id)
+            .collect();
+        assert_eq!(kept, [4, 3, 2]);
+        let files = std::fs::read_dir(folder.path().join("components")).expect("a folder");
+        assert_eq!(files.count(), 3);
+        let gone = registry.rollback("pagerduty", Some(1), "ada", "").await;
+        let gone = gone.expect_err("it is not kept");
+        assert_eq!(gone.to_string(), "generation 1 of `pagerduty` is not kept");
+        let back = registry
+            .rollback("pagerduty", None, "ada", "too slow")
+            .await;
+        assert_eq!(back.expect("it is kept"), 3);
+        assert_eq!(serving(&registry).as_deref(), Some("0.1.2"));
+        let back = registry
+            .rollback("pagerduty", None, "ada", "too slow")
+            .await;
+        assert_eq!(back.expect("it is kept"), 2);
+        let none = registry.rollback("pagerduty", None, "ada", "").await;
+        none.expect_err("there is no earlier one");
+        let forth = registry.rollback("pagerduty", Some(4), "ada", "").await;
+        assert_eq!(forth.expect("it is kept"), reports[3].generation);
+        let records = registry.history(Some("pagerduty")).expect("it holds");
+        let rollback = records
+            .iter()
+            .find(|record| record.event == AuditEvent::Rollback)
+            .expect("a record");
+        assert_eq!(rollback.reason.as_deref(), Some("too slow"));
+        assert_eq!(rollback.component.version.as_deref(), Some("0.1.2"));
+        assert_eq!(
+            rollback.component.contract.as_deref(),
+            Some("iga:connector@0.1.0")
+        );
+        assert_eq!(rollback.by, "ada");
+        let unknown = registry.rollback("nobody", None, "ada", "").await;
+        unknown.expect_err("there is no such connector");
+    });
+}

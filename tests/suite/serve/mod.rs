@@ -1,0 +1,11 @@
+//! `harness serve`: the wire format, over HTTP, with the real component and a
+//! simulated vendor behind it.
+
+mod calls;
+mod changes;
+mod doors;
+mod errors;
+mod platform;
+mod process;
+mod signing_in;
+mod tenants;

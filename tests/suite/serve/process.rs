@@ -1,0 +1,262 @@
+//! The command in a process of its own: its log, its end, its certificates.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use pagerduty_simulator::TOKENS;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use serde_json::{Value, json};
+
+use super::platform::TOKEN;
+use crate::{
+    command_line::{Served, harness},
+    leaks::assert_clean,
+};
+
+struct Process {
+    child: Child,
+    addr: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Process {
+    fn start(args: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), args)
+    }
+
+    fn start_in(folder: tempfile::TempDir, args: &[&str]) -> Self {
+        let token = folder.path().join("token");
+        fs::write(&token, format!("{TOKEN}\n")).expect("written");
+        let log = fs::File::create(folder.path().join("log")).expect("created");
+        let mut child = harness()
+            .args(["serve", "--listen", "127.0.0.1:0", "--token-file"])
+            .arg(&token)
+            .arg("--state")
+            .arg(folder.path().join("state"))
+            .args(args)
+            .env("HARNESS_LOG", "trace")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("a line");
+        let (_, addr) = line.trim().rsplit_once("://").expect(&line);
+        Self {
+            child,
+            addr: addr.parse().expect("an address"),
+            folder,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.addr).expect("it listens")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("it is there")
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.expect("it runs").success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn send(mut stream: impl Write, capability: &str, body: &Value) {
+    let body = body.to_string();
+    let request = format!(
+        "POST /pagerduty/{capability} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+}
+
+fn receive(mut stream: impl Read) -> (u16, Value) {
+    let mut text = Vec::new();
+    // A TLS stream may end without a farewell.
+    stream.read_to_end(&mut text).ok();
+    let text = String::from_utf8(text).expect("text");
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (
+        status.expect("a status"),
+        serde_json::from_str(body).unwrap_or_default(),
+    )
+}
+
+fn envelope(request: Value) -> Value {
+    json!({"request": request, "credentials": [{"token": {"token": TOKENS.owner}}]})
+}
+
+#[test]
+fn at_the_end_calls_under_way_are_answered_and_no_others_and_the_log_is_clean() {
+    let vendor = Served::start(&["--users", "20", "--latency", "700"]);
+    let mut process = Process::start(&["--base-url", &vendor.origin]);
+    let stream = process.connect();
+    send(&stream, "list_accounts", &envelope(json!({})));
+    // Once the log names a request to the vendor, the call is under way.
+    while !process.log().contains("/users") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.terminate();
+    while !process.log().contains("shutting down") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Whoever still gets a connection is turned away.
+    if let Ok(late) = TcpStream::connect(process.addr) {
+        send(&late, "info", &json!({"request": {}}));
+        let mut answer = String::new();
+        (&late).read_to_string(&mut answer).ok();
+        assert!(answer.is_empty() || answer.contains(" 503 "), "{answer}");
+    }
+    let (status, answer) = receive(&stream);
+    assert_eq!(status, 200);
+    assert_eq!(
+        answer["response"].as_array().map(Vec::len),
+        Some(20),
+        "{answer}"
+    );
+    assert!(process.child.wait().expect("it ends").success());
+    let log = process.log();
+    assert!(log.contains("list_accounts"), "{log}");
+    assert_clean("the log", &log);
+    assert!(!log.contains(TOKEN), "the platform's token is in the log");
+}
+
+#[test]
+fn a_listener_for_other_machines_needs_tls() {
+    let output = harness()
+        .args(["serve", "--listen", "0.0.0.0:0", "--token-file", "/nowhere"])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let output = harness()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .output();
+    let said = String::from_utf8(output.expect("it runs").stderr).expect("text");
+    assert!(said.contains("nothing says who may call"), "{said}");
+}
+
+/// A certificate authority, and what it signs.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("signed").pem();
+        Self {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    fn issue(&self, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        params.extended_key_usages = vec![usage];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+#[test]
+fn with_an_authority_for_clients_only_its_clients_get_in() {
+    let authority = Authority::new();
+    let stranger = Authority::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| -> PathBuf {
+        let file = folder.path().join(name);
+        fs::write(&file, text).expect("written");
+        file
+    };
+    let (chain, key) = authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
+    let files = [
+        file("chain.pem", &chain),
+        file("key.pem", &key),
+        file("clients.pem", &authority.pem),
+    ];
+    let [chain, key, clients] = files.each_ref().map(|file| file.to_str().expect("text"));
+    let tls = [
+        "--tls-cert",
+        chain,
+        "--tls-key",
+        key,
+        "--client-ca",
+        clients,
+        "--simulator",
+        "--users",
+        "5",
+    ];
+    let process = Process::start(&tls);
+    let ask = |identity: Option<(String, String)>| -> Option<(u16, Value)> {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM");
+        roots.add(root).expect("an authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::from_pem_slice(chain.as_bytes()).expect("PEM");
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
+                builder
+                    .with_client_auth_cert(vec![chain], key)
+                    .expect("they fit")
+            }
+        };
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+        let mut stream = StreamOwned::new(connection, process.connect());
+        let body = envelope(json!({})).to_string();
+        let request = format!(
+            "POST /pagerduty/validate_credentials HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok();
+        (!answer.is_empty()).then(|| receive(answer.as_slice()))
+    };
+    let (status, answer) =
+        ask(Some(authority.issue(ExtendedKeyUsagePurpose::ClientAuth))).expect("an answer");
+    assert_eq!(status, 200);
+    assert_eq!(answer["response"]["unique_tenant_id"], "acme", "{answer}");
+    assert!(ask(None).is_none(), "without a certificate");
+    let other = stranger.issue(ExtendedKeyUsagePurpose::ClientAuth);
+    assert!(ask(Some(other)).is_none(), "with one of another authority");
+}
