@@ -153,6 +153,13 @@ impl TenantConfig {
         self
     }
 
+    /// The same without writes, and without whoever watches its calls.
+    pub(crate) fn reading(mut self) -> Self {
+        self.grant = self.grant.without_writes();
+        self.observer = Observer::default();
+        self.dry_run(true)
+    }
+
     /// Tells `observer` about each call, also about failed ones.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {

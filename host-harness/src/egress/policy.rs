@@ -61,6 +61,14 @@ impl Grant {
         self.origin(origin)
     }
 
+    /// The same without writes.
+    pub(crate) fn without_writes(self) -> Self {
+        Self {
+            level: Level::Read,
+            ..self
+        }
+    }
+
     /// The highest level that is granted.
     pub fn level(&self) -> Level {
         self.level

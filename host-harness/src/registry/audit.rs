@@ -82,6 +82,8 @@ pub enum AuditEvent {
     Torn,
     /// A component was refused.
     Refused,
+    /// A component is tried on live reads.
+    Shadowed,
     /// A generation takes over.
     Swap,
     /// An earlier generation takes over again.

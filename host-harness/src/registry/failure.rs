@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Incompatibility, RegistryError, ReplayDiff, SignatureError};
+use super::{Incompatibility, RegistryError, ReplayDiff, ShadowReport, SignatureError};
 use crate::{connector::LoadError, egress::cassette::CassetteError, text::printable};
 
 /// How far a load is.
@@ -26,6 +26,8 @@ pub enum Stage {
     Compatibility,
     /// The recordings are played on both.
     Replay,
+    /// What has it shown on live reads? Only if it was tried on some.
+    Shadow,
     /// The component is put where a restart finds it.
     Store,
     /// It takes over.
@@ -84,6 +86,16 @@ pub enum LoadFailure {
     /// It crashes.
     #[error("it crashes on {} of {} recordings", .0.fixtures.len(), .0.played)]
     Crashes(Box<ReplayDiff>),
+    /// It answers live reads otherwise than the running generation, or none were
+    /// compared.
+    #[error("it answers {} of {} live reads otherwise", .0.differing, .0.compared)]
+    Shadow(Box<ShadowReport>),
+    /// What was tried on live reads is another component.
+    #[error("it is not the component that was tried on live reads")]
+    OtherShadow,
+    /// It is to be tried, and serves already.
+    #[error("it serves already")]
+    Serving,
     /// What is to happen can't be written down.
     #[error(transparent)]
     Record(#[from] RegistryError),
@@ -115,6 +127,11 @@ impl LoadFailure {
             Self::Fixture(error) => error.hint(),
             Self::Differs(_) => "look at the differences, and accept them if they are meant",
             Self::Crashes(_) => "this is a defect of the connector",
+            Self::Shadow(_) => {
+                "look at the differences, try it on more reads, or accept it as it is"
+            }
+            Self::OtherShadow => "try this component on live reads first",
+            Self::Serving => "try another version",
             Self::Record(error) => error.hint(),
             Self::Closed => "open the registry again",
         }
@@ -131,6 +148,8 @@ impl LoadFailure {
             Self::Component(_) => Stage::Verify,
             Self::OtherApp { .. } | Self::Incompatible(_) => Stage::Compatibility,
             Self::Fixture(_) | Self::Differs(_) | Self::Crashes(_) => Stage::Replay,
+            Self::Shadow(_) | Self::OtherShadow => Stage::Shadow,
+            Self::Serving => Stage::Read,
             Self::Record(_) | Self::Closed => Stage::Swap,
         }
     }

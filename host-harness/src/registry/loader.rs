@@ -13,11 +13,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::{
-    Command, LoadFailure, ReplayDiff, Shared, SignatureError, Stage,
+    Command, LoadFailure, ReplayDiff, Shadow, Shared, SignatureError, Stage,
     audit::{AuditEvent, Entry, Facts},
     compatibility::{self, Incompatibility},
     generation::Generation,
     replay,
+    signature::Seal,
     state::{GenerationRecord, Loading},
 };
 use crate::{connector::Connector, contract, egress::cassette::hex, text::printable};
@@ -31,6 +32,7 @@ pub struct LoadRequest {
     accept: bool,
     /// What is kept already is left alone.
     new_only: bool,
+    shadow: Option<Shadow>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +87,14 @@ impl LoadRequest {
         self
     }
 
+    /// Holds it to what it has shown on live reads: without any, or with a
+    /// difference, it does not take over, unless that is accepted.
+    #[must_use]
+    pub fn shadowed(mut self, shadow: &Shadow) -> Self {
+        self.shadow = Some(shadow.clone());
+        self
+    }
+
     /// Leaves alone what is kept already, so that a rollback stays one.
     pub(super) fn new_only(mut self) -> Self {
         self.new_only = true;
@@ -98,6 +108,7 @@ impl LoadRequest {
             app_id: None,
             accept: false,
             new_only: false,
+            shadow: None,
         }
     }
 
@@ -156,6 +167,9 @@ pub(super) async fn work(shared: Arc<Shared>, mut commands: mpsc::UnboundedRecei
             Command::Load(request, reply) => {
                 let _ = reply.send(shared.load(*request).await);
             }
+            Command::Shadow(request, reply) => {
+                let _ = reply.send(shared.shadow(*request).await);
+            }
             Command::Rollback {
                 app_id,
                 to,
@@ -179,6 +193,23 @@ pub(super) async fn work(shared: Arc<Shared>, mut commands: mpsc::UnboundedRecei
             }
         }
     }
+}
+
+/// What became of a component before anything was changed.
+enum Examined {
+    Unchanged(Box<LoadReport>),
+    Candidate(Box<Candidate>),
+}
+
+/// A component that may take over.
+struct Candidate {
+    bytes: Arc<[u8]>,
+    connector: Connector,
+    seal: Seal,
+    /// The generation that it was held against.
+    running: Option<u64>,
+    accepted: Vec<Incompatibility>,
+    diff: ReplayDiff,
 }
 
 /// A load on its way.
@@ -231,7 +262,11 @@ impl Shared {
             stages: Vec::new(),
             began: None,
         };
-        let outcome = self.stages(&mut progress).await;
+        let outcome = match self.examine(&mut progress).await {
+            Ok(Examined::Unchanged(report)) => Ok(*report),
+            Ok(Examined::Candidate(candidate)) => self.swap(&mut progress, *candidate),
+            Err(failure) => Err(failure),
+        };
         let facts = progress.facts;
         match outcome {
             Ok(report) => {
@@ -249,46 +284,88 @@ impl Shared {
                 Ok(report)
             }
             Err(failure) => {
-                let reason = printable(&failure.to_string()).into_owned();
-                tracing::warn!(
-                    target: "harness::registry",
-                    source = request.name(),
-                    stage = ?failure.stage(),
-                    reason,
-                    "refused"
-                );
-                // A state that can't be written is why, then; the reason is in
-                // the caller's hands either way.
-                if !matches!(failure, LoadFailure::Record(_)) {
-                    let detail = json!({
-                        "source": request.name(),
-                        "stage": failure.stage(),
-                        "diff": failure.diff(),
-                    });
-                    let entry = Entry::new(AuditEvent::Refused, &request.by, facts)
-                        .reason(reason)
-                        .detail(detail);
-                    let mut book = self.book();
-                    let mut state = book.folder.state.clone();
-                    state.loading = None;
-                    book.folder.commit(entry, state)?;
-                }
+                self.refuse(&request, facts, &failure)?;
                 Err(failure)
             }
         }
     }
 
-    async fn stages(
+    /// As a load, up to the recordings.
+    async fn shadow(self: &Arc<Self>, request: LoadRequest) -> Result<Shadow, LoadFailure> {
+        let mut progress = Progress {
+            shared: self,
+            request: &request,
+            facts: Facts::default(),
+            stages: Vec::new(),
+            began: None,
+        };
+        let outcome = match self.examine(&mut progress).await {
+            Ok(Examined::Unchanged(_)) => Err(LoadFailure::Serving),
+            Ok(Examined::Candidate(candidate)) => Ok(candidate.connector),
+            Err(failure) => Err(failure),
+        };
+        let facts = progress.facts;
+        match outcome {
+            Ok(connector) => {
+                let entry = Entry::new(AuditEvent::Shadowed, &request.by, facts);
+                let mut book = self.book();
+                let mut state = book.folder.state.clone();
+                state.loading = None;
+                book.folder.commit(entry, state)?;
+                Ok(Shadow::new(connector))
+            }
+            Err(failure) => {
+                self.refuse(&request, facts, &failure)?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn refuse(
+        &self,
+        request: &LoadRequest,
+        facts: Facts,
+        failure: &LoadFailure,
+    ) -> Result<(), LoadFailure> {
+        let reason = printable(&failure.to_string()).into_owned();
+        tracing::warn!(
+            target: "harness::registry",
+            source = request.name(),
+            stage = ?failure.stage(),
+            reason,
+            "refused"
+        );
+        // A state that can't be written is why, then; the reason is in
+        // the caller's hands either way.
+        if !matches!(failure, LoadFailure::Record(_)) {
+            let detail = json!({
+                "source": request.name(),
+                "stage": failure.stage(),
+                "diff": failure.diff(),
+            });
+            let entry = Entry::new(AuditEvent::Refused, &request.by, facts)
+                .reason(reason)
+                .detail(detail);
+            let mut book = self.book();
+            let mut state = book.folder.state.clone();
+            state.loading = None;
+            book.folder.commit(entry, state)?;
+        }
+        Ok(())
+    }
+
+    /// All stages before anything is changed.
+    async fn examine(
         self: &Arc<Self>,
         progress: &mut Progress<'_>,
-    ) -> Result<LoadReport, LoadFailure> {
+    ) -> Result<Examined, LoadFailure> {
         let request = progress.request;
         progress.enter(Stage::Read)?;
         let (bytes, signature) = read(&request.source).await?;
         let sha256 = hex(&Sha256::digest(&bytes));
         progress.facts = self.book().folder.state.facts(&sha256);
         if let Some(report) = self.unchanged(request, &sha256) {
-            return Ok(report);
+            return Ok(Examined::Unchanged(Box::new(report)));
         }
         progress.facts.sha256 = Some(sha256.clone());
 
@@ -353,6 +430,43 @@ impl Shared {
             }
         };
 
+        if let Some(shadow) = &request.shadow {
+            progress.enter(Stage::Shadow)?;
+            if shadow.connector().sha256() != sha256 {
+                return Err(LoadFailure::OtherShadow);
+            }
+            let seen = shadow.report();
+            if (seen.compared == 0 || seen.differing > 0) && !request.accept {
+                return Err(LoadFailure::Shadow(Box::new(seen)));
+            }
+        }
+        Ok(Examined::Candidate(Box::new(Candidate {
+            bytes,
+            connector,
+            seal,
+            running: running.map(|running| running.record.id),
+            accepted,
+            diff,
+        })))
+    }
+
+    /// The stages that change something.
+    fn swap(
+        self: &Arc<Self>,
+        progress: &mut Progress<'_>,
+        candidate: Candidate,
+    ) -> Result<LoadReport, LoadFailure> {
+        let request = progress.request;
+        let Candidate {
+            bytes,
+            connector,
+            seal,
+            running,
+            accepted,
+            diff,
+        } = candidate;
+        let sha256 = connector.sha256().to_owned();
+        let app_id = connector.descriptor().app_id.clone();
         progress.enter(Stage::Store)?;
         let id = {
             let book = self.book();
@@ -362,7 +476,7 @@ impl Shared {
         let record = GenerationRecord {
             id,
             sha256: sha256.clone(),
-            version: printable(&descriptor.version).into_owned(),
+            version: printable(&connector.descriptor().version).into_owned(),
             contract: contract_of(&connector),
             signer: seal.signer.clone(),
             source: request.name(),
@@ -376,10 +490,11 @@ impl Shared {
         let warning = seal.warning.as_ref().map(SignatureError::to_string);
         let detail = json!({
             "source": request.name(),
-            "replaced": running.as_ref().map(|running| running.record.id),
+            "replaced": running,
             "warning": warning,
             "accepted": accepted,
             "diff": diff,
+            "shadow": request.shadow.as_ref().map(Shadow::report),
             "stages_ms": progress.stages.iter().map(|stage| {
                 json!([stage.stage, u64::try_from(stage.elapsed.as_millis()).unwrap_or(u64::MAX)])
             }).collect::<Vec<_>>(),

@@ -30,6 +30,7 @@ mod generation;
 mod loader;
 mod replay;
 mod serving;
+mod shadow;
 mod signature;
 mod state;
 mod status;
@@ -53,6 +54,7 @@ pub use failure::{LoadFailure, RollbackError, Stage};
 pub use generation::{Pinned, Traffic};
 pub use loader::{LoadReport, LoadRequest, StageReport};
 pub use replay::{CallDiff, FixtureDiff, ReplayDiff, RequestDiff, ValueDiff};
+pub use shadow::{Shadow, ShadowReport};
 pub use signature::{KeyFileError, SignatureError, SignaturePolicy, TrustedKeys};
 pub use state::{GenerationRecord, QuarantineRecord, RegistryError};
 pub use status::{ConnectorStatus, GenerationState, GenerationStatus};
@@ -154,6 +156,10 @@ enum Command {
         Box<LoadRequest>,
         oneshot::Sender<Result<LoadReport, LoadFailure>>,
     ),
+    Shadow(
+        Box<LoadRequest>,
+        oneshot::Sender<Result<Shadow, LoadFailure>>,
+    ),
     Rollback {
         app_id: String,
         to: Option<u64>,
@@ -216,6 +222,17 @@ impl Registry {
         let (reply, answer) = oneshot::channel();
         self.queue
             .send(Command::Load(Box::new(request), reply))
+            .map_err(|_| LoadFailure::Closed)?;
+        answer.await.map_err(|_| LoadFailure::Closed)?
+    }
+
+    /// Takes a component through all stages up to the recordings, and returns it
+    /// to be [tried on live reads](Shadow::read). It takes over with
+    /// [`LoadRequest::shadowed`].
+    pub async fn shadow(&self, request: LoadRequest) -> Result<Shadow, LoadFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .send(Command::Shadow(Box::new(request), reply))
             .map_err(|_| LoadFailure::Closed)?;
         answer.await.map_err(|_| LoadFailure::Closed)?
     }

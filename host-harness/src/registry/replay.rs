@@ -102,7 +102,7 @@ impl ReplayDiff {
 }
 
 impl CallDiff {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.crash.is_none() && self.output.is_empty() && self.requests.is_empty()
     }
 }
@@ -279,7 +279,7 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
     for call in &cassette.harness.calls {
         let (output, crash) = match &tenant {
             Err(error) => (serde_json::json!({ "cannot_open": error }), None),
-            Ok(tenant) => outcome(tenant.call(&call.function, &call.input).await),
+            Ok(tenant) => outcome(&tenant.call(&call.function, &call.input).await),
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
         played.push(Played {
@@ -293,11 +293,11 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
 }
 
 /// A call's result or error as one value, and its crash.
-pub(super) fn outcome(outcome: Result<Value, CallError>) -> (Value, Option<String>) {
+pub(super) fn outcome(outcome: &Result<Value, CallError>) -> (Value, Option<String>) {
     match outcome {
         Ok(value) => (serde_json::json!({ "ok": value }), None),
         Err(error) => {
-            let crash = is_crash(&error).then(|| error.to_string());
+            let crash = is_crash(error).then(|| error.to_string());
             (
                 serde_json::json!({ "error": to_json(&error.to_contract()) }),
                 crash,

@@ -8,6 +8,7 @@ mod audit;
 mod probation;
 mod refusals;
 mod restart;
+mod shadow;
 mod signatures;
 mod swap;
 mod watch;
