@@ -64,6 +64,7 @@ mod whole_file;
 
 pub use connector::{
     CallError, CallReport, Connector, LoadError, OpenError, SettingError, Tenant, TenantConfig,
+    Watch,
 };
 pub use egress::{
     Budget, Credential, CredentialError, Network, Origin, OriginError, Refusal, RequestTrace,

@@ -25,8 +25,8 @@ use crate::{
         value_to_json,
     },
     egress::{
-        Authentication, Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, Source,
-        TenantEgress,
+        Authentication, Budget, CallEgress, Network, Redactor, Refusal, RequestTrace, RequestWatch,
+        Source, TenantEgress,
         policy::{Declaration, Denial, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
@@ -57,6 +57,9 @@ pub struct CallReport {
     pub elapsed: Duration,
     /// `None` if it succeeded, else the error's code.
     pub error: Option<String>,
+    /// Why, if the connector itself has crashed: it trapped, or took more
+    /// memory or instructions than it may.
+    pub crash: Option<String>,
 }
 
 /// Asks a component to describe itself, with all network denied.
@@ -387,12 +390,18 @@ impl Tenant {
         if let Source::Recorded(recorder) = &open.source {
             recorder.call(function, input);
         }
-        let egress = Arc::new(CallEgress::new(
+        let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,
             open.source.clone(),
             open.budget.clone(),
-        ));
+        );
+        let egress = Arc::new(if open.watches.is_empty() {
+            egress
+        } else {
+            egress.watched(Arc::clone(&open.watches) as Arc<dyn RequestWatch>)
+        });
+        open.watches.begun(function);
         let log = GuestLog::new(function, redactor.clone());
         let setup = CallSetup {
             mode: open.mode,
@@ -447,6 +456,11 @@ impl Tenant {
             fuel,
             elapsed: started.elapsed(),
             error: outcome.as_ref().err().map(CallError::code),
+            crash: outcome
+                .as_ref()
+                .err()
+                .filter(|error| error.is_crash())
+                .map(ToString::to_string),
         };
         tracing::info!(
             target: "harness::call",
@@ -459,7 +473,7 @@ impl Tenant {
             cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
-        open.observer.observe(&report);
+        open.watches.ended(&report);
         outcome
     }
 }

@@ -65,6 +65,12 @@ fn connector_message(error: &Error, cause: Option<&Refusal>) -> String {
 }
 
 impl CallError {
+    /// Whether the failure is the connector's own. A deadline can be the
+    /// vendor's, an error of the contract anybody's.
+    pub fn is_crash(&self) -> bool {
+        matches!(self, Self::Trap(_) | Self::Memory(_) | Self::Fuel)
+    }
+
     /// A stable word for it. For an error of the contract it is its code.
     pub fn code(&self) -> String {
         match self {

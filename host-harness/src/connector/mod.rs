@@ -6,6 +6,7 @@ mod error;
 mod settings;
 mod tenant;
 mod verify;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +23,7 @@ pub use error::CallError;
 pub use settings::SettingError;
 pub use tenant::{OpenError, Tenant, TenantConfig};
 pub use verify::LoadError;
+pub use watch::Watch;
 
 use crate::{
     contract::{

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -10,6 +9,7 @@ use std::{
 use super::{
     CallReport, Connector, LoadError,
     settings::{Schema, SettingError},
+    watch::{Reports, Watch, Watches},
 };
 use crate::{
     egress::{
@@ -37,7 +37,7 @@ pub struct TenantConfig {
     budget: Budget,
     source: Source,
     dry_run: bool,
-    observer: Observer,
+    watches: Watches,
 }
 
 /// What requests are authenticated with.
@@ -46,26 +46,6 @@ enum SignIn {
     Nothing,
     Credential(Credential),
     Oauth(Session),
-}
-
-/// Somebody who wants to know about each call.
-#[derive(Clone, Default)]
-pub(super) struct Observer(Option<Arc<Observe>>);
-
-type Observe = dyn Fn(&CallReport) + Send + Sync;
-
-impl Observer {
-    pub(super) fn observe(&self, report: &CallReport) {
-        if let Some(observer) = &self.0 {
-            observer(report);
-        }
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
-    }
 }
 
 impl TenantConfig {
@@ -80,7 +60,7 @@ impl TenantConfig {
             budget: Budget::default(),
             source: Source::default(),
             dry_run: false,
-            observer: Observer::default(),
+            watches: Watches::default(),
         }
     }
 
@@ -156,14 +136,20 @@ impl TenantConfig {
     /// The same without writes, and without whoever watches its calls.
     pub(crate) fn reading(mut self) -> Self {
         self.grant = self.grant.without_writes();
-        self.observer = Observer::default();
+        self.watches = Watches::default();
         self.dry_run(true)
     }
 
     /// Tells `observer` about each call, also about failed ones.
     #[must_use]
-    pub fn observe(mut self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
-        self.observer = Observer(Some(Arc::new(observer)));
+    pub fn observe(self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
+        self.watch(Arc::new(Reports(observer)))
+    }
+
+    /// Lets somebody look on while calls run.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watches.add(watch);
         self
     }
 }
@@ -226,7 +212,7 @@ pub struct Tenant {
     pub(super) open: Arc<Open>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Open {
     pub(super) connector: Connector,
     pub(super) egress: Arc<TenantEgress>,
@@ -237,7 +223,7 @@ pub(super) struct Open {
     pub(super) mode: Mode,
     /// The recording's wall clock and seed, where there is a recording.
     pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
-    pub(super) observer: Observer,
+    pub(super) watches: Arc<Watches>,
     /// Counted over all that share a recording.
     pub(super) calls: Arc<AtomicU64>,
 }
@@ -280,7 +266,7 @@ impl Tenant {
                 source: config.source,
                 mode,
                 recorded,
-                observer: config.observer,
+                watches: Arc::new(config.watches),
                 calls: Arc::default(),
             }),
         })
@@ -295,29 +281,29 @@ impl Tenant {
     /// that have to end together.
     #[must_use]
     pub fn within(&self, deadline: Duration) -> Self {
-        let open = &self.open;
-        let mut environment = open.environment.clone();
-        for (name, value) in &mut environment {
-            if name == DEADLINE_VARIABLE {
-                *value = deadline.as_millis().to_string();
+        self.with(|open| {
+            for (name, value) in &mut open.environment {
+                if name == DEADLINE_VARIABLE {
+                    *value = deadline.as_millis().to_string();
+                }
             }
-        }
+            open.budget.deadline = deadline;
+        })
+    }
+
+    /// The same tenant, with somebody more who looks on while its calls run.
+    #[must_use]
+    pub fn watched(&self, watch: Arc<dyn Watch>) -> Self {
+        let mut watches = Watches::clone(&self.open.watches);
+        watches.add(watch);
+        self.with(|open| open.watches = Arc::new(watches))
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Open)) -> Self {
+        let mut open = Open::clone(&self.open);
+        change(&mut open);
         Self {
-            open: Arc::new(Open {
-                connector: open.connector.clone(),
-                egress: Arc::clone(&open.egress),
-                environment,
-                settings: open.settings.clone(),
-                budget: Budget {
-                    deadline,
-                    ..open.budget.clone()
-                },
-                source: open.source.clone(),
-                mode: open.mode,
-                recorded: open.recorded,
-                observer: open.observer.clone(),
-                calls: Arc::clone(&open.calls),
-            }),
+            open: Arc::new(open),
         }
     }
 

@@ -49,6 +49,7 @@ pub use origin::{Origin, OriginError, Scheme};
 pub(crate) use pool::Pool;
 pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
 pub use refusal::Refusal;
+pub(crate) use trace::RequestWatch;
 pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 
 use budget::{RateLimits, Spending};
@@ -133,6 +134,8 @@ pub(crate) struct CallEgress {
     /// By their place among the requests that were asked for.
     traces: Mutex<BTreeMap<usize, RequestTrace>>,
     refused: Mutex<Refused>,
+    began: Instant,
+    watch: Option<Arc<dyn RequestWatch>>,
 }
 
 /// What the host itself stood against in one call.
@@ -158,7 +161,15 @@ impl CallEgress {
             asked: AtomicUsize::new(0),
             traces: Mutex::default(),
             refused: Mutex::default(),
+            began: Instant::now(),
+            watch: None,
         }
+    }
+
+    /// Lets somebody look on.
+    pub(crate) fn watched(mut self, watch: Arc<dyn RequestWatch>) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// The requests in the order in which they were made. Of those that the
@@ -222,27 +233,35 @@ impl CallEgress {
     ) -> Result<Response<WasiBody>, WasiHttpError> {
         let place = self.asked.fetch_add(1, Ordering::Relaxed);
         let method = request.method().as_str().to_owned();
-        let uri = request.uri().to_string();
+        let uri = self.tenant.redactor.text(&request.uri().to_string());
+        let uri = printable(&uri).into_owned();
+        if let Some(watch) = &self.watch {
+            watch.asked(place, &method, &uri);
+        }
         let started = Instant::now();
         let mut rule = None;
         let outcome = self.pass(request, options, &mut rule).await;
         let live = !matches!(self.source, Source::Replayed(_));
-        let elapsed = if live {
-            started.elapsed()
+        let (began, elapsed) = if live {
+            (started.duration_since(self.began), started.elapsed())
         } else {
-            Duration::ZERO
+            (Duration::ZERO, Duration::ZERO)
         };
         let trace = RequestTrace {
             method,
-            uri: printable(&self.tenant.redactor.text(&uri)).into_owned(),
+            uri,
             rule,
             outcome: match &outcome {
                 Ok((parts, _)) => TraceOutcome::Status(parts.status.as_u16()),
                 Err(refusal) => TraceOutcome::Failed(refusal.code().to_owned()),
             },
             bytes: outcome.as_ref().map_or(0, |(_, body)| body.len()),
+            started: began,
             elapsed,
         };
+        if let Some(watch) = &self.watch {
+            watch.answered(place, &trace);
+        }
         tracing::debug!(
             target: "harness::egress",
             capability = self.capability,

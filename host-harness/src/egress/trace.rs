@@ -1,6 +1,6 @@
 //! What is told of the requests of a call.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// A request that a call made, as it is told in reports and logs. Never holds
 /// header values or bodies.
@@ -16,9 +16,20 @@ pub struct RequestTrace {
     pub outcome: TraceOutcome,
     /// Bytes of the answer's body.
     pub bytes: usize,
+    /// How long the call had run when the request was made. Zero in a replay.
+    #[serde(skip)]
+    pub started: Duration,
     /// How long it took. Zero in a replay.
     #[serde(skip)]
     pub elapsed: Duration,
+}
+
+/// Looks on while the requests of a call come and go.
+pub(crate) trait RequestWatch: fmt::Debug + Send + Sync {
+    /// A request was made, the `number`th of its call, from 0.
+    fn asked(&self, number: usize, method: &str, uri: &str);
+    /// It has come to its end.
+    fn answered(&self, number: usize, request: &RequestTrace);
 }
 
 /// How a request ended.
