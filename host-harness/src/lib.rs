@@ -63,8 +63,8 @@ mod text;
 mod whole_file;
 
 pub use connector::{
-    CallError, CallReport, Connector, LoadError, OpenError, SettingError, Tenant, TenantConfig,
-    Watch,
+    CallError, CallReport, CallWatch, Connector, LoadError, OpenError, SettingError, Tenant,
+    TenantConfig, Watch,
 };
 pub use egress::{
     Budget, Credential, CredentialError, Network, Origin, OriginError, Refusal, RequestTrace,

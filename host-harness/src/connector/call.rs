@@ -390,18 +390,14 @@ impl Tenant {
         if let Source::Recorded(recorder) = &open.source {
             recorder.call(function, input);
         }
+        let watches = Arc::new(open.watches.begin(function));
         let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,
             open.source.clone(),
             open.budget.clone(),
         );
-        let egress = Arc::new(if open.watches.is_empty() {
-            egress
-        } else {
-            egress.watched(Arc::clone(&open.watches) as Arc<dyn RequestWatch>)
-        });
-        open.watches.begun(function);
+        let egress = Arc::new(egress.watched(Arc::clone(&watches) as Arc<dyn RequestWatch>));
         let log = GuestLog::new(function, redactor.clone());
         let setup = CallSetup {
             mode: open.mode,
@@ -473,7 +469,7 @@ impl Tenant {
             cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
-        open.watches.ended(&report);
+        watches.ended(&report);
         outcome
     }
 }

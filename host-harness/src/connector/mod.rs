@@ -23,7 +23,7 @@ pub use error::CallError;
 pub use settings::SettingError;
 pub use tenant::{OpenError, Tenant, TenantConfig};
 pub use verify::LoadError;
-pub use watch::Watch;
+pub use watch::{CallWatch, Watch};
 
 use crate::{
     contract::{

@@ -143,7 +143,7 @@ impl TenantConfig {
     /// Tells `observer` about each call, also about failed ones.
     #[must_use]
     pub fn observe(self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
-        self.watch(Arc::new(Reports(observer)))
+        self.watch(Arc::new(Reports::new(observer)))
     }
 
     /// Lets somebody look on while calls run.

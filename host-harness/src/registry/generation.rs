@@ -154,27 +154,25 @@ impl Pinned {
     /// bring back the one before, at once: whoever pins after this returns gets
     /// that one. Writes to the disk then.
     pub fn report<T>(&self, outcome: &Result<T, CallError>) {
+        let crash = outcome.as_ref().err().filter(|error| error.is_crash());
+        self.ended(outcome.is_ok(), crash.map(ToString::to_string).as_deref());
+    }
+
+    /// As [`Pinned::report`], for a call that is more than one of the
+    /// connector's: whether it went well, and the connector's crash if it had
+    /// one.
+    pub fn ended(&self, well: bool, crash: Option<&str>) {
         let generation = &self.generation;
         generation.calls.fetch_add(1, Ordering::SeqCst);
-        let Err(error) = outcome else { return };
-        generation.failures.fetch_add(1, Ordering::SeqCst);
-        if !is_crash(error) {
-            return;
+        if !well {
+            generation.failures.fetch_add(1, Ordering::SeqCst);
         }
+        let Some(crash) = crash else { return };
         let crashes = generation.crashes.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(registry) = self.registry.upgrade() {
-            registry.crashed(generation, crashes, error);
+            registry.crashed(generation, crashes, crash);
         }
     }
-}
-
-/// Failures that are the connector's own. A deadline can be the vendor's, an
-/// error of the contract anybody's.
-pub(super) fn is_crash(error: &CallError) -> bool {
-    matches!(
-        error,
-        CallError::Trap(_) | CallError::Memory(_) | CallError::Fuel
-    )
 }
 
 impl Deref for Pinned {

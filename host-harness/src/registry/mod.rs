@@ -216,6 +216,17 @@ impl Registry {
         slots.get(app_id)?.pin(&self.shared)
     }
 
+    /// The connectors that it knows, sorted. One may have nobody to serve it:
+    /// see [`Registry::problem`].
+    pub fn ids(&self) -> Vec<String> {
+        self.shared.slots.load().keys().cloned().collect()
+    }
+
+    /// Why a connector that it knows has nobody to serve it.
+    pub fn problem(&self, app_id: &str) -> Option<String> {
+        self.shared.book().problems.get(app_id).cloned()
+    }
+
     /// Takes a component through all stages, and lets it take over. Waits for
     /// loads that were asked for earlier; goes on if the caller does not wait.
     pub async fn load(&self, request: LoadRequest) -> Result<LoadReport, LoadFailure> {

@@ -10,7 +10,6 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::generation::is_crash;
 use crate::{
     connector::{CallError, Connector, TenantConfig},
     contract::to_json,
@@ -297,7 +296,7 @@ pub(super) fn outcome(outcome: &Result<Value, CallError>) -> (Value, Option<Stri
     match outcome {
         Ok(value) => (serde_json::json!({ "ok": value }), None),
         Err(error) => {
-            let crash = is_crash(error).then(|| error.to_string());
+            let crash = error.is_crash().then(|| error.to_string());
             (
                 serde_json::json!({ "error": to_json(&error.to_contract()) }),
                 crash,

@@ -10,10 +10,7 @@ use super::{
     generation::Generation,
     state::{ConnectorState, GenerationRecord, QuarantineRecord, State},
 };
-use crate::{
-    connector::{CallError, Connector},
-    text::printable,
-};
+use crate::{connector::Connector, text::printable};
 
 /// Who does what nobody has asked for.
 const ITSELF: &str = "registry";
@@ -179,7 +176,7 @@ impl Shared {
         self: &Arc<Self>,
         generation: &Arc<Generation>,
         crashes: u64,
-        error: &CallError,
+        crash: &str,
     ) {
         if generation.confirmed() || crashes < self.config.crashes {
             return;
@@ -207,7 +204,7 @@ impl Shared {
         let reason = format!(
             "{crashes} calls of generation {} crashed within its probation, the last one: {}",
             generation.record.id,
-            printable(&error.to_string())
+            printable(crash)
         );
         tracing::error!(
             target: "harness::registry",

@@ -1,12 +1,15 @@
 //! One call of a capability: what it has, and what comes of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Shared,
+    LiveCall, Looking, Shared,
     capability::Capability,
     envelope::Envelope,
     error::{WireCode, WireError},
@@ -27,6 +30,7 @@ pub(super) struct Call<'a> {
     pub(super) envelope: &'a Envelope,
     /// Where the capability is about one.
     pub(super) tenant: Option<&'a Borrowed>,
+    pub(super) live: &'a Arc<LiveCall>,
     pub(super) ends: Instant,
 }
 
@@ -56,7 +60,8 @@ impl Call<'_> {
         if left.is_zero() {
             return Err(self.out_of_time());
         }
-        Ok(self.borrowed()?.tenant.within(left))
+        let tenant = self.borrowed()?.tenant.within(left);
+        Ok(tenant.watched(Arc::new(Looking(Arc::clone(self.live)))))
     }
 
     pub(super) fn borrowed(&self) -> Result<&Borrowed, WireError> {

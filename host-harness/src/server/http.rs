@@ -259,8 +259,8 @@ fn connectors(shared: &Shared) -> Vec<(String, Connector)> {
     let ids = shared.connectors.ids();
     ids.into_iter()
         .filter_map(|id| {
-            let connector = shared.connectors.connector(&id)?;
-            Some((id, connector))
+            let served = shared.connectors.connector(&id)?;
+            Some((id, Connector::clone(&served)))
         })
         .collect()
 }

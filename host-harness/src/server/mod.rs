@@ -19,7 +19,7 @@
 //! let engine = Engine::new(EngineConfig::default())?;
 //! let connector = Connector::bundled(&engine).await?;
 //! let mut reach = Reach::default();
-//! reach.trusted.insert(connector.sha256().to_owned());
+//! reach.trust(&connector);
 //! let config = ServerConfig::new(
 //!     ([127, 0, 0, 1], 0).into(),
 //!     Access::token("a token that the platform has as well")?,
@@ -45,6 +45,7 @@ mod http;
 mod info;
 mod leaving;
 mod listen;
+mod live;
 mod metrics;
 mod openapi;
 mod probe;
@@ -65,16 +66,17 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 pub use access::{Access, AccessError};
-pub use connectors::{Connectors, LoadedConnectors, TwoForOne};
+pub use connectors::{Connectors, LoadedConnectors, Served, TwoForOne};
 pub use error::WireCode;
 pub use listen::{ServeError, Tls, TlsError};
-pub use reach::Reach;
+pub use reach::{Places, Reach};
 pub use tenants::{StoredProfiles, TenantLimits};
 
 use call::{Answer, Call};
 use capability::{Capability, Kind};
 use envelope::Envelope;
 use error::WireError;
+use live::{Began, LiveCall, LiveCalls, Looking};
 use metrics::Metrics;
 use tenants::Tenants;
 
@@ -173,6 +175,7 @@ struct Shared {
     /// One permit for each call that may be under way.
     calls: Arc<Semaphore>,
     metrics: Metrics,
+    live: LiveCalls,
     /// True once the server is shutting down.
     draining: watch::Sender<bool>,
 }
@@ -193,6 +196,7 @@ impl Server {
             limits,
             calls: Arc::new(Semaphore::new(limits.calls)),
             metrics: Metrics::default(),
+            live: LiveCalls::default(),
             draining: watch::Sender::new(false),
         });
         let tls = config.tls.as_ref();
@@ -246,21 +250,14 @@ impl Shared {
         let found = self.connectors.connector(connector_id);
         let known = Capability::named(capability);
         let outcome = match (&found, known) {
-            (Some(connector), Some(capability)) => {
-                self.called(connector_id, connector, capability, body, started)
+            (Some(served), Some(capability)) => {
+                self.called(connector_id, served, capability, body, started)
                     .await
             }
-            (None, _) => Err(WireError::new(
-                WireCode::NotFound,
-                format!("there is no connector `{connector_id}`"),
-            )
-            .hint("`POST /list-connector-app-ids` lists them")),
+            (None, _) => Err(self.nobody(connector_id)),
             (_, None) => Err(unsupported(connector_id, capability)),
         };
-        let code = outcome
-            .as_ref()
-            .err()
-            .map_or("ok", |error| error.code.name());
+        let code = code(&outcome);
         // Only names that we know: labels and log fields are not for callers to
         // fill.
         let connector_label = found.as_ref().map_or("unknown", |_| connector_id);
@@ -272,6 +269,7 @@ impl Shared {
             target: "harness::server",
             connector = connector_label,
             capability = capability_label,
+            generation = found.as_ref().and_then(Served::generation),
             code,
             elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "call"
@@ -279,32 +277,91 @@ impl Shared {
         outcome.unwrap_or_else(|error| error_json(&error, connector_id, Some(capability)))
     }
 
+    /// Whether that version would get a call that began now.
+    fn is_current(&self, connector_id: &str, served: &Served) -> bool {
+        let now = self.connectors.connector(connector_id);
+        now.is_some_and(|now| now.sha256() == served.sha256())
+    }
+
+    /// Why there is no such connector.
+    fn nobody(&self, connector_id: &str) -> WireError {
+        match self.connectors.problem(connector_id) {
+            Some(problem) => WireError::new(
+                WireCode::ServiceError,
+                format!("no version of `{connector_id}` can serve: {problem}"),
+            )
+            .hint("the operator of this host can load one"),
+            None => WireError::new(
+                WireCode::NotFound,
+                format!("there is no connector `{connector_id}`"),
+            )
+            .hint("`POST /list-connector-app-ids` lists them"),
+        }
+    }
+
     async fn called(
         &self,
         connector_id: &str,
-        connector: &crate::Connector,
+        served: &Served,
         capability: &'static Capability,
         body: &[u8],
         started: Instant,
     ) -> Result<Value, WireError> {
-        if !capability.is_offered(connector) {
+        if !capability.is_offered(served) {
             return Err(unsupported(connector_id, capability.name));
         }
+        let seen = Seen {
+            calls: &self.live,
+            call: self.live.begin(Began {
+                connector: connector_id.to_owned(),
+                capability: capability.name,
+                version: served.descriptor().version.clone(),
+                generation: served.generation(),
+            }),
+        };
+        let outcome = self
+            .seen(connector_id, served, capability, body, started, &seen.call)
+            .await;
+        if let Some(pinned) = served.pinned() {
+            pinned.ended(outcome.is_ok(), seen.call.crash().as_deref());
+        }
+        self.live.ended(&seen.call, code(&outcome));
+        outcome
+    }
+
+    async fn seen(
+        &self,
+        connector_id: &str,
+        served: &Served,
+        capability: &'static Capability,
+        body: &[u8],
+        started: Instant,
+        live: &Arc<LiveCall>,
+    ) -> Result<Value, WireError> {
         let envelope = Envelope::parse(body)?;
         let longest = self.tenants.reach().budget.deadline;
         let deadline = envelope.longest.unwrap_or(longest).min(longest);
         let tenant = if capability.is_of_a_tenant() {
-            Some(self.tenants.borrow(connector, &envelope, deadline).await?)
+            let current = || self.is_current(connector_id, served);
+            Some(
+                self.tenants
+                    .borrow(served, current, &envelope, deadline)
+                    .await?,
+            )
         } else {
             None
         };
+        if let Some(tenant) = &tenant {
+            live.of_tenant(tenant.label());
+        }
         let call = Call {
             shared: self,
-            connector,
+            connector: served,
             connector_id,
             capability,
             envelope: &envelope,
             tenant: tenant.as_ref(),
+            live,
             ends: started + deadline,
         };
         let outcome = tokio::time::timeout(call.left() + GRACE, dispatch(&call)).await;
@@ -316,6 +373,26 @@ impl Shared {
         }
         Ok(call.to_json(outcome?))
     }
+}
+
+/// A call that can be looked at; it is not under way any more once this is gone.
+struct Seen<'a> {
+    calls: &'a LiveCalls,
+    call: Arc<LiveCall>,
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        // Whoever has asked has gone, if it has no end yet.
+        self.calls.ended(&self.call, "given_up");
+    }
+}
+
+fn code<T>(outcome: &Result<T, WireError>) -> &'static str {
+    outcome
+        .as_ref()
+        .err()
+        .map_or("ok", |error| error.code.name())
 }
 
 async fn dispatch(call: &Call<'_>) -> Answer {

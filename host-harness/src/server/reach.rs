@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Budget, Connector, Grant, Network, Origin};
 
 /// What the operator lets the connectors do, for all tenants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reach {
     /// How requests reach the network.
     pub network: Network,
     /// Origins that any connector may reach if it declares them, or is told
     /// to go there by a setting.
     pub granted: Vec<Origin>,
-    /// Digests of connectors that may also go where they say: those that came
-    /// with the host.
-    pub trusted: BTreeSet<String>,
+    /// Where the connectors of an application may go besides, whatever their
+    /// version; by the application's id. See [`Reach::trust`].
+    pub applications: BTreeMap<String, Places>,
     /// Whether anything may be changed.
     pub writes: bool,
     /// Settings for all tenants; a request's own come before them.
@@ -25,22 +25,32 @@ pub struct Reach {
     pub budget: Budget,
 }
 
-impl Default for Reach {
-    /// Reading only, and nowhere.
-    fn default() -> Self {
-        Self {
-            network: Network::default(),
-            granted: Vec::new(),
-            trusted: BTreeSet::new(),
-            writes: false,
-            settings: BTreeMap::new(),
-            identity: None,
-            budget: Budget::default(),
-        }
-    }
+/// Where the connectors of an application may go.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Places {
+    /// With the vendor's API.
+    pub api: BTreeSet<Origin>,
+    /// To sign people in, with the client's secret.
+    pub sign_in: BTreeSet<Origin>,
 }
 
 impl Reach {
+    /// Lets all connectors of this one's application go where this one says:
+    /// for a connector that came with the host. A later version that names
+    /// further places is not let there, so that a swap can't carry credentials
+    /// away.
+    pub fn trust(&mut self, connector: &Connector) {
+        let places = self
+            .applications
+            .entry(connector.descriptor().app_id.clone())
+            .or_default();
+        places.api.extend(connector.origins().iter().cloned());
+        for scheme in connector.oauth_schemes() {
+            places.sign_in.extend(scheme.origins());
+        }
+    }
+
     /// What that connector may do.
     pub(super) fn grant(&self, connector: &Connector) -> Grant {
         let grant = if self.writes {
@@ -53,17 +63,26 @@ impl Reach {
             .fold(grant, Grant::origin)
     }
 
-    /// Where it may go.
+    /// Where it may go with the vendor's API.
     pub(super) fn origins(&self, connector: &Connector) -> BTreeSet<Origin> {
         let mut origins: BTreeSet<Origin> = self.granted.iter().cloned().collect();
-        if self.trusts(connector) {
-            origins.extend(connector.origins().iter().cloned());
+        if let Some(places) = self.places(connector) {
+            origins.extend(places.api.iter().cloned());
         }
         origins
     }
 
-    /// Whether it may go where it says.
-    pub(super) fn trusts(&self, connector: &Connector) -> bool {
-        self.trusted.contains(connector.sha256())
+    /// Where it may sign people in.
+    pub(super) fn sign_in(&self, connector: &Connector) -> BTreeSet<Origin> {
+        let mut origins = self.origins(connector);
+        origins.extend(self.identity.clone());
+        if let Some(places) = self.places(connector) {
+            origins.extend(places.sign_in.iter().cloned());
+        }
+        origins
+    }
+
+    fn places(&self, connector: &Connector) -> Option<&Places> {
+        self.applications.get(&connector.descriptor().app_id)
     }
 }

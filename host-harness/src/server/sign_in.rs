@@ -153,12 +153,7 @@ fn client(
     registration: Registration,
 ) -> Result<Client, WireError> {
     let reach = call.shared.tenants.reach();
-    let mut trusted = reach.origins(call.connector);
-    trusted.extend(reach.identity.clone());
-    // What came with the host may say where people sign in.
-    if reach.trusts(call.connector) {
-        trusted.extend(scheme.origins());
-    }
+    let trusted = reach.sign_in(call.connector);
     Ok(Client::new(scheme, registration, &reach.network, &trusted)?)
 }
 

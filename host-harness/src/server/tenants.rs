@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Budget, Connector, Credential, Tenant, TenantConfig,
+    egress::{RateLimitState, cassette::hex},
     oauth::{CredentialStore, ProfileKey, Session, StoredCredential},
 };
 
@@ -62,6 +63,7 @@ pub(super) struct Tenants {
 #[derive(Clone, Debug)]
 struct OpenTenant {
     tenant: Tenant,
+    profile: Option<String>,
     permits: Arc<Semaphore>,
     used: Instant,
 }
@@ -75,6 +77,36 @@ pub(super) struct Borrowed {
     /// Of a profile, so that it can be forgotten once it has ended.
     pub(super) profile: Option<String>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Borrowed {
+    /// Names the tenant to people.
+    pub(super) fn label(&self) -> String {
+        label(&self.digest, self.profile.as_deref())
+    }
+}
+
+/// What the operator sees of a tenant.
+#[derive(Debug)]
+pub(super) struct TenantStatus {
+    pub(super) label: String,
+    pub(super) connector: String,
+    /// Calls.
+    pub(super) under_way: usize,
+    /// How many there may be.
+    pub(super) concurrent: usize,
+    /// Since the last call began.
+    pub(super) idle: Duration,
+    pub(super) rate_limit: Option<RateLimitState>,
+}
+
+/// A profile's name, or what says nothing to others but is the same each time
+/// while this process runs.
+fn label(digest: &[u8; 32], profile: Option<&str>) -> String {
+    match profile {
+        Some(profile) => format!("profile {profile}"),
+        None => hex(&digest[..4]),
+    }
 }
 
 /// The profiles of the host's own store that callers may refer to.
@@ -124,9 +156,12 @@ impl Tenants {
     }
 
     /// The tenant that a request is about, once it is its turn.
+    /// It is opened on the call's own version of the connector, and kept if that
+    /// is `current`.
     pub(super) async fn borrow(
         &self,
         connector: &Connector,
+        current: impl Fn() -> bool,
         envelope: &Envelope,
         wait: Duration,
     ) -> Result<Borrowed, WireError> {
@@ -152,11 +187,28 @@ impl Tenants {
         let digest = self.digest(connector, &sign_in, profile.as_deref(), &settings);
         let found = self.touch(&digest);
         let open = match found {
-            Some(open) => open,
+            Some(open) if open.tenant.connector().sha256() == connector.sha256() => open,
+            // Opened on another version: it goes on where that one has been.
+            Some(open) => {
+                let grant = self.reach.grant(connector);
+                let tenant = open.tenant.reopened_on(connector, grant)?;
+                let open = OpenTenant { tenant, ..open };
+                if current() {
+                    self.replace(&digest, &open.tenant);
+                }
+                open
+            }
             // Two calls may open it at the same time: the second one is kept
             // by nobody but its own call.
-            None => self.keep(digest, self.open(connector, sign_in, settings)?),
+            None => {
+                let tenant = self.open(connector, sign_in, settings)?;
+                self.keep(digest, profile.as_deref(), tenant)
+            }
         };
+        // A version that was replaced meanwhile is not to be kept in memory.
+        if !current() {
+            self.forget_version(&digest, connector);
+        }
         let permit = tokio::time::timeout(wait, Arc::clone(&open.permits).acquire_owned()).await;
         match permit {
             Ok(Ok(permit)) => Ok(Borrowed {
@@ -215,6 +267,69 @@ impl Tenants {
         Ok(connector.open(config)?)
     }
 
+    /// Opens all tenants of connectors that have another version by now on that
+    /// one, so that nothing keeps the earlier one in memory. `current` names the
+    /// version that serves, by the id of its application.
+    pub(super) fn follow(&self, current: impl Fn(&str) -> Option<Connector>) {
+        let all: Vec<([u8; 32], Tenant)> = {
+            let open = self.lock();
+            let tenants = open.iter();
+            tenants
+                .map(|(digest, open)| (*digest, open.tenant.clone()))
+                .collect()
+        };
+        for (digest, tenant) in all {
+            let before = tenant.connector();
+            let now = current(&before.descriptor().app_id);
+            if now
+                .as_ref()
+                .is_some_and(|now| now.sha256() == before.sha256())
+            {
+                continue;
+            }
+            let reopened = now.map(|now| tenant.reopened_on(&now, self.reach.grant(&now)));
+            match reopened {
+                Some(Ok(reopened)) => self.replace(&digest, &reopened),
+                // The next call says why.
+                Some(Err(_)) | None => self.forget_version(&digest, before),
+            }
+        }
+    }
+
+    /// What the operator sees of them, the latest used first.
+    pub(super) fn list(&self) -> Vec<TenantStatus> {
+        let open = self.lock();
+        let mut tenants: Vec<TenantStatus> = open
+            .iter()
+            .map(|(digest, open)| TenantStatus {
+                label: label(digest, open.profile.as_deref()),
+                connector: open.tenant.connector().descriptor().app_id.clone(),
+                under_way: self.limits.concurrent.max(1) - open.permits.available_permits(),
+                concurrent: self.limits.concurrent.max(1),
+                idle: open.used.elapsed(),
+                rate_limit: open.tenant.rate_limit(),
+            })
+            .collect();
+        tenants.sort_by(|a, b| (a.idle, &a.label).cmp(&(b.idle, &b.label)));
+        tenants
+    }
+
+    fn replace(&self, digest: &[u8; 32], tenant: &Tenant) {
+        if let Some(open) = self.lock().get_mut(digest) {
+            open.tenant = tenant.clone();
+        }
+    }
+
+    fn forget_version(&self, digest: &[u8; 32], version: &Connector) {
+        let mut open = self.lock();
+        let of_version = open
+            .get(digest)
+            .is_some_and(|open| open.tenant.connector().sha256() == version.sha256());
+        if of_version {
+            open.remove(digest);
+        }
+    }
+
     fn touch(&self, digest: &[u8; 32]) -> Option<OpenTenant> {
         let mut open = self.lock();
         let found = open.get_mut(digest)?;
@@ -222,7 +337,7 @@ impl Tenants {
         Some(found.clone())
     }
 
-    fn keep(&self, digest: [u8; 32], tenant: Tenant) -> OpenTenant {
+    fn keep(&self, digest: [u8; 32], profile: Option<&str>, tenant: Tenant) -> OpenTenant {
         let mut open = self.lock();
         let now = Instant::now();
         open.retain(|_, tenant| now.duration_since(tenant.used) < self.limits.idle);
@@ -236,6 +351,7 @@ impl Tenants {
         open.entry(digest)
             .or_insert_with(|| OpenTenant {
                 tenant,
+                profile: profile.map(str::to_owned),
                 permits: Arc::new(Semaphore::new(self.limits.concurrent.max(1))),
                 used: now,
             })
@@ -250,7 +366,7 @@ impl Tenants {
         profile: Option<&str>,
         settings: &BTreeMap<String, String>,
     ) -> [u8; 32] {
-        let mut parts = vec![connector.sha256()];
+        let mut parts = vec![connector.descriptor().app_id.as_str()];
         match sign_in {
             SignIn::Fixed(credential, scheme) => {
                 parts.extend([
