@@ -384,13 +384,13 @@ impl Tenant {
                 (CallClock::real(), seed)
             }
         };
-        if let Source::Recorded(recorder) = &open.source {
+        if let Source::Recorded(recorder) = &open.config.source {
             recorder.call(function, input);
         }
         let egress = Arc::new(CallEgress::new(
             Arc::clone(&open.egress),
             function,
-            open.source.clone(),
+            open.config.source.clone(),
             open.budget.clone(),
         ));
         let log = GuestLog::new(function, redactor.clone());
@@ -459,7 +459,7 @@ impl Tenant {
             cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
-        open.observer.observe(&report);
+        open.config.observer.observe(&report);
         outcome
     }
 }

@@ -272,13 +272,13 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
     };
     let tenant = match opening {
         Ok(Ok(tenant)) => Ok(tenant),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(Err(error)) => Err(not_opened(&error)),
+        Err(error) => Err(not_opened(&error)),
     };
     let mut played = Vec::new();
     for call in &cassette.harness.calls {
         let (output, crash) = match &tenant {
-            Err(error) => (serde_json::json!({ "cannot_open": error }), None),
+            Err(error) => error.clone(),
             Ok(tenant) => outcome(&tenant.call(&call.function, &call.input).await),
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
@@ -304,6 +304,12 @@ pub(super) fn outcome(outcome: &Result<Value, CallError>) -> (Value, Option<Stri
             )
         }
     }
+}
+
+/// The same of a tenant that a version does not open.
+pub(super) fn not_opened(error: &impl fmt::Display) -> (Value, Option<String>) {
+    let error = error.to_string();
+    (serde_json::json!({ "cannot_open": error }), None)
 }
 
 /// Notes where two values differ.
