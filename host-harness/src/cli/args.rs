@@ -1,8 +1,14 @@
 //! The command line, literally. What it means is resolved elsewhere.
 
+mod serving;
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use serving::{
+    AdminArgs, AuditCommand, ConnectorsCommand, OperatorArgs, ServeArgs, Signatures,
+};
 
 /// Run identity-governance connectors in a sandbox.
 #[derive(Debug, Parser)]
@@ -143,6 +149,21 @@ Examples:
   harness serve --listen 127.0.0.1:8700 --token-file token --simulator
 Credentials come with each request, or by reference to a profile that `--profile` names.")]
     Serve(ServeArgs),
+    /// Look at a host that serves, and change which versions serve.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  harness connectors list --token-file TOKEN
+  harness connectors swap pagerduty-0.2.0.wasm --token-file TOKEN
+  harness connectors load pagerduty-0.2.0.wasm && harness connectors shadow pagerduty --every 5
+  harness connectors rollback pagerduty --reason 'accounts are missing'
+`HARNESS_ADMIN` and `HARNESS_ADMIN_TOKEN_FILE` say where the host is."
+    )]
+    Connectors(ConnectorsCommand),
+    /// Check the log of what was changed.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Serve a simulated PagerDuty.
     #[command(after_help = "\
 Examples:
@@ -291,84 +312,6 @@ pub struct LoginArgs {
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct ServeArgs {
-    /// Where platforms call.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8700")]
-    pub listen: SocketAddr,
-    /// Where the operator looks: /healthz, /readyz, /metrics.
-    #[arg(long, value_name = "ADDR")]
-    pub admin: Option<SocketAddr>,
-    /// File with the token that callers send. Not needed with `--client-ca`; with both, callers need
-    /// both.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Certificate chain of both listeners, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// Its private key, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// Take only callers with a certificate of these authorities, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub client_ca: Option<PathBuf>,
-    /// Serve plain http to other machines: a proxy in between does TLS.
-    #[arg(long)]
-    pub behind_proxy: bool,
-    /// Component file to serve besides the bundled connector, or in its place if it is for the same
-    /// application. Repeatable.
-    #[arg(long, value_name = "FILE")]
-    pub connector: Vec<PathBuf>,
-    /// Let connectors look, and change nothing.
-    #[arg(long)]
-    pub read_only: bool,
-    /// Profile of `harness login` that requests may refer to. Repeatable.
-    #[arg(long, value_name = "NAME")]
-    pub profile: Vec<String>,
-    /// Folder for plans and journals of long requests. Else `HARNESS_STATE`, or else the user's state
-    /// folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub state: Option<PathBuf>,
-    /// Where the vendor's API is, if not where the connector says. That origin is thereby granted.
-    /// Plain http for loopback hosts only.
-    #[arg(
-        long,
-        value_name = "URL",
-        help_heading = "Connection",
-        conflicts_with = "simulator"
-    )]
-    pub base_url: Option<String>,
-    /// Where the vendor's sign-in is, if not where the connector says.
-    #[arg(long, value_name = "URL", help_heading = "Connection")]
-    pub identity_url: Option<String>,
-    /// Origin that connectors other than the bundled one may reach. Repeatable.
-    #[arg(long, value_name = "ORIGIN", help_heading = "Connection")]
-    pub grant: Vec<String>,
-    /// Setting for all tenants; those of a request come before it. Repeatable.
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Connection")]
-    pub setting: Vec<String>,
-    /// Certificate authorities to trust besides Mozilla's, PEM.
-    #[arg(long, value_name = "FILE", help_heading = "Connection")]
-    pub ca_file: Option<PathBuf>,
-    /// Longest time for a request; a request may ask for less.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Limits")]
-    pub deadline: u64,
-    /// Calls of one tenant at the same time; further ones wait.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000).map(usize::from), help_heading = "Limits")]
-    pub concurrent: usize,
-    /// Calls of all tenants at the same time; further ones are refused.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=10_000).map(usize::from), help_heading = "Limits")]
-    pub max_calls: usize,
-    /// Largest body of a request.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, help_heading = "Limits")]
-    pub max_body: usize,
-    /// Talk to a simulated PagerDuty in this process.
-    #[arg(long, help_heading = "Simulator and recordings")]
-    pub simulator: bool,
-    #[command(flatten)]
-    pub population: PopulationArgs,
 }
 
 #[derive(Args, Debug)]

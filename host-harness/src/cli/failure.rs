@@ -22,6 +22,8 @@ pub(super) struct Failure {
     kind: Kind,
     /// For stdout, where JSON was asked for.
     json: Option<serde_json::Value>,
+    /// Lines that say more.
+    detail: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +44,7 @@ impl Failure {
             hint,
             kind: Kind::Call,
             json: None,
+            detail: None,
         }
     }
 
@@ -52,7 +55,14 @@ impl Failure {
             hint: Some(hint.into()),
             kind: Kind::Usage,
             json: None,
+            detail: None,
         }
+    }
+
+    /// Also lines that say more, in front of the error.
+    pub(super) fn with_detail(mut self, detail: String) -> Self {
+        self.detail = Some(detail);
+        self
     }
 
     /// Also as JSON on stdout.
@@ -69,6 +79,9 @@ impl Failure {
         if let Some(json) = &self.json {
             // Should stdout be gone, stderr and the exit code still tell.
             super::output::json(json).ok();
+        }
+        if let Some(detail) = &self.detail {
+            talk!("{}", detail.trim_end());
         }
         talk!("error: {self}");
         match self.kind {

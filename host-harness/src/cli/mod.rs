@@ -7,12 +7,15 @@ macro_rules! talk {
     };
 }
 
+mod admin;
 mod args;
+mod audit;
 mod callback;
 mod cassette;
 mod changes;
 mod confirm;
 mod connect;
+mod connectors;
 mod demo;
 mod failure;
 mod leavers;
@@ -87,6 +90,8 @@ async fn run(command: Command) -> Result<(), Failure> {
             output,
         }) => cassette::convert(&file, from, to, output.as_deref()),
         Command::Serve(args) => serve::serve(&args).await,
+        Command::Connectors(command) => connectors::run(&command).await,
+        Command::Audit(command) => audit::run(&command),
         Command::Simulator(args) => simulator::serve(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Completions { shell } => {

@@ -1,48 +1,74 @@
 //! `harness serve`: connectors for platforms, over HTTP.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use etcetera::BaseStrategy;
 
-use super::{args::ServeArgs, connect, failure::Failure, output, sign_in};
-use crate::{
-    Budget, Connector, Engine, Network, Origin,
-    server::{
-        Access, AccessError, LoadedConnectors, Reach, ServeError, Server, ServerConfig,
-        StoredProfiles, Tls, TlsError,
-    },
+use super::{
+    args::{ServeArgs, Signatures},
+    connect,
+    failure::Failure,
+    output, sign_in,
 };
+use crate::{
+    Budget, Connector, Network, Origin,
+    registry::{
+        DirectoryWatch, KeyFileError, LoadFailure, LoadRequest, Registry, RegistryConfig,
+        SignaturePolicy, TrustedKeys, Watching,
+    },
+    server::{
+        Access, AccessError, Reach, ServeError, Server, ServerConfig, StoredProfiles, Tls, TlsError,
+    },
+    text::printable,
+};
+
+/// The registry's folder within the state folder.
+pub(super) const REGISTRY: &str = "registry";
+
+/// How often the folder of components is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let tls = tls(args)?;
-    let access = access(args, tls.as_ref())?;
+    let asks_clients = tls.as_ref().is_some_and(Tls::asks_clients);
+    let access = access(args.token_file.as_deref(), asks_clients)?;
+    let operators = match &args.admin_token_file {
+        Some(file) => Some(self::access(Some(file), asks_clients)?),
+        None => None,
+    };
     for addr in [Some(args.listen), args.admin].into_iter().flatten() {
         check_exposure(addr, tls.is_some(), args.behind_proxy)?;
     }
-    let engine = connect::engine()?;
-    let (connectors, bundled) = connectors(&engine, args).await?;
-    let mut reach = reach(args)?;
-    let mut simulator = None;
-    if let Some(bundled) = &bundled {
-        reach.trusted.insert(bundled.sha256().to_owned());
-        if args.simulator {
-            let region = reach.settings.get("region").map_or("us", String::as_str);
-            let (listening, certificate) =
-                connect::start_simulator(&args.population, region).await?;
-            reach.network = reach.network.trust_pem(certificate.ca_pem().as_bytes())?;
-            for origin in bundled.origins() {
-                reach.network = reach.network.route(origin.clone(), listening.addr());
-            }
-            simulator = Some(listening);
-        }
-    }
-    let mut config = ServerConfig::new(args.listen, access, reach);
-    config.admin = args.admin;
-    config.tls = tls;
-    config.state = Some(match &args.state {
+    let state = match &args.state {
         Some(folder) => folder.clone(),
         None => state_folder()?,
-    });
+    };
+    let mut reach = reach(args)?;
+    let engine = connect::engine()?;
+    let bundled = Connector::bundled(&engine).await?;
+    reach.trust(&bundled);
+    let mut simulator = None;
+    if args.simulator {
+        let region = reach.settings.get("region").map_or("us", String::as_str);
+        let (listening, certificate) = connect::start_simulator(&args.population, region).await?;
+        reach.network = reach.network.trust_pem(certificate.ca_pem().as_bytes())?;
+        for origin in bundled.origins() {
+            reach.network = reach.network.route(origin.clone(), listening.addr());
+        }
+        simulator = Some(listening);
+    }
+    let registry = Registry::open(&engine, registry_config(args, state.join(REGISTRY))?).await?;
+    let _watching = populate(&registry, &bundled, args).await?;
+    let mut config = ServerConfig::new(args.listen, access, reach);
+    config.admin = args.admin;
+    config.operators = operators;
+    config.tls = tls;
+    config.state = Some(state);
     config.tenants.concurrent = args.concurrent;
     config.limits.body = args.max_body;
     config.limits.calls = args.max_calls;
@@ -59,7 +85,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     };
     // Before anybody can know the address: a signal must not be missed.
     let ended = ended()?;
-    let running = Server::start(config, Arc::new(connectors)).await?;
+    let running = Server::start(config, Arc::new(registry.clone())).await?;
     output::line(&format!("listening on {scheme}://{}", running.addr()))?;
     if let Some(addr) = running.admin_addr() {
         output::line(&format!("admin on {scheme}://{addr}"))?;
@@ -67,10 +93,78 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     ended.await;
     talk!("shutting down: calls that are under way come to their end");
     running.stop().await;
+    registry.close().await?;
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
     Ok(())
+}
+
+fn registry_config(args: &ServeArgs, folder: PathBuf) -> Result<RegistryConfig, Failure> {
+    let mut config = RegistryConfig::new(folder);
+    config.fixtures.clone_from(&args.recordings);
+    config.keep = args.keep;
+    config.drain_deadline = Duration::from_secs(args.drain);
+    config.probation = Duration::from_secs(args.probation);
+    config.crashes = args.crashes;
+    let keys = match &args.trusted_keys {
+        Some(file) => Some(TrustedKeys::read(file)?),
+        None => None,
+    };
+    config.signatures = match (args.signatures, keys) {
+        (Signatures::Require, Some(keys)) => SignaturePolicy::Require(keys),
+        (Signatures::Warn, Some(keys)) => SignaturePolicy::Warn(keys),
+        // clap asks for the keys of the other two.
+        _ => SignaturePolicy::Off,
+    };
+    Ok(config)
+}
+
+/// Loads what the command line names and the registry does not know yet, and
+/// watches the folder.
+async fn populate(
+    registry: &Registry,
+    bundled: &Connector,
+    args: &ServeArgs,
+) -> Result<Option<Watching>, Failure> {
+    for file in &args.connector {
+        // A version that is there already may have been replaced on purpose.
+        let request = LoadRequest::file(file, "command line").new_only();
+        let report = registry.load(request).await?;
+        if let Some(warning) = &report.warning {
+            talk!("warning: `{}`: {}", file.display(), printable(warning));
+        }
+    }
+    let watching = match &args.connectors {
+        None => None,
+        Some(folder) => {
+            let mut watch = DirectoryWatch::new(registry, folder);
+            // Twice: what has come to rest looks the same then.
+            for _ in 0..2 {
+                let tried = watch.look().await.map_err(|error| {
+                    Failure::usage(
+                        format!("`{}` can't be watched: {error}", folder.display()),
+                        "name a folder of components with `--connectors`",
+                    )
+                })?;
+                for (file, outcome) in tried {
+                    if let Err(failure) = outcome {
+                        talk!("`{}` is not loaded: {failure}", file.display());
+                    }
+                }
+            }
+            Some(watch.every(LOOK))
+        }
+    };
+    // The one that came with the host serves unless another one does; that of
+    // an earlier build gives way to it.
+    registry.load_bundled(bundled).await?;
+    for id in registry.ids() {
+        if let Some(problem) = registry.problem(&id) {
+            talk!("nobody serves `{id}`: {}", printable(&problem));
+        }
+    }
+    Ok(watching)
 }
 
 /// Waits until somebody wants it to end.
@@ -92,30 +186,6 @@ fn ended() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async {
         tokio::signal::ctrl_c().await.ok();
     })
-}
-
-/// The connectors of the files, and the bundled one unless a file is for the
-/// same application.
-async fn connectors(
-    engine: &Engine,
-    args: &ServeArgs,
-) -> Result<(LoadedConnectors, Option<Connector>), Failure> {
-    let bundled = Connector::bundled(engine).await?;
-    let mut all = Vec::new();
-    for file in &args.connector {
-        all.push(connect::connector_file(engine, file).await?);
-    }
-    let app = &bundled.descriptor().app_id;
-    let replaced = all.iter().any(|other| other.descriptor().app_id == *app);
-    let bundled = (!replaced).then_some(bundled);
-    all.extend(bundled.clone());
-    let loaded = LoadedConnectors::new(all).map_err(|error| {
-        Failure::usage(
-            error,
-            "name one file for each application with `--connector`",
-        )
-    })?;
-    Ok((loaded, bundled))
 }
 
 fn reach(args: &ServeArgs) -> Result<Reach, Failure> {
@@ -150,9 +220,9 @@ fn origin_of(text: &str, option: &str) -> Result<Origin, Failure> {
     })
 }
 
-fn access(args: &ServeArgs, tls: Option<&Tls>) -> Result<Access, Failure> {
-    let Some(file) = &args.token_file else {
-        if tls.is_some_and(Tls::asks_clients) {
+fn access(token_file: Option<&Path>, asks_clients: bool) -> Result<Access, Failure> {
+    let Some(file) = token_file else {
+        if asks_clients {
             return Ok(Access::by_certificate());
         }
         return Err(Failure::usage(
@@ -195,7 +265,7 @@ fn check_exposure(addr: SocketAddr, tls: bool, behind_proxy: bool) -> Result<(),
     ))
 }
 
-fn state_folder() -> Result<PathBuf, Failure> {
+pub(super) fn state_folder() -> Result<PathBuf, Failure> {
     if let Some(folder) = std::env::var_os("HARNESS_STATE") {
         return Ok(PathBuf::from(folder).join("serve"));
     }
@@ -212,5 +282,22 @@ fn state_folder() -> Result<PathBuf, Failure> {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         Self::usage(&error, "choose a free port; port 0 takes any")
+    }
+}
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        Self::usage(&error, error.hint())
+    }
+}
+
+impl From<LoadFailure> for Failure {
+    fn from(failure: LoadFailure) -> Self {
+        let detail = failure.diff().map(ToString::to_string);
+        let usage = Self::usage(&failure, failure.hint());
+        match detail {
+            Some(detail) => usage.with_detail(detail),
+            None => usage,
+        }
     }
 }

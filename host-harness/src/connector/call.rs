@@ -387,14 +387,14 @@ impl Tenant {
                 (CallClock::real(), seed)
             }
         };
-        if let Source::Recorded(recorder) = &open.source {
+        if let Source::Recorded(recorder) = &open.config.source {
             recorder.call(function, input);
         }
         let watches = Arc::new(open.watches.begin(function));
         let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,
-            open.source.clone(),
+            open.config.source.clone(),
             open.budget.clone(),
         );
         let egress = Arc::new(egress.watched(Arc::clone(&watches) as Arc<dyn RequestWatch>));

@@ -35,7 +35,7 @@ pub struct TenantConfig {
     settings: BTreeMap<String, String>,
     network: Network,
     budget: Budget,
-    source: Source,
+    pub(super) source: Source,
     dry_run: bool,
     watches: Watches,
 }
@@ -133,13 +133,6 @@ impl TenantConfig {
         self
     }
 
-    /// The same without writes, and without whoever watches its calls.
-    pub(crate) fn reading(mut self) -> Self {
-        self.grant = self.grant.without_writes();
-        self.watches = Watches::default();
-        self.dry_run(true)
-    }
-
     /// Tells `observer` about each call, also about failed ones.
     #[must_use]
     pub fn observe(self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
@@ -215,11 +208,11 @@ pub struct Tenant {
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     pub(super) connector: Connector,
+    /// What it was opened with; the budget may be another by now.
+    pub(super) config: Arc<TenantConfig>,
     pub(super) egress: Arc<TenantEgress>,
     pub(super) environment: Vec<(String, String)>,
-    pub(super) settings: BTreeMap<String, String>,
     pub(super) budget: Budget,
-    pub(super) source: Source,
     pub(super) mode: Mode,
     /// The recording's wall clock and seed, where there is a recording.
     pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
@@ -230,6 +223,48 @@ pub(super) struct Open {
 
 impl Tenant {
     pub(super) fn open(connector: Connector, config: TenantConfig) -> Result<Self, OpenError> {
+        Self::assemble(connector, config, None)
+    }
+
+    /// The same tenant on another version of its connector, with what that one
+    /// is granted. It goes on with the same sign-in, with what the vendor has
+    /// said about its rate limit, and with its connections, unless the grant
+    /// leads to other places. Fails where that version does not take its
+    /// settings, or its way to sign in.
+    pub fn reopened_on(&self, connector: &Connector, grant: Grant) -> Result<Self, OpenError> {
+        let config = TenantConfig {
+            grant,
+            budget: self.open.budget.clone(),
+            ..TenantConfig::clone(&self.open.config)
+        };
+        Self::assemble(connector.clone(), config, Some(&self.open))
+    }
+
+    /// The same tenant on another version of its connector, to look on only:
+    /// whatever it is granted, changes are withheld, and nobody is told of its
+    /// calls. Its requests count for the rate limit of both. None if it is not
+    /// on the network, since no two can share a recording.
+    pub(crate) fn shadowed_on(&self, connector: &Connector) -> Option<Result<Self, OpenError>> {
+        let open = &self.open;
+        if !matches!(open.config.source, Source::Network) {
+            return None;
+        }
+        let config = TenantConfig {
+            grant: self.grant().clone().without_writes(),
+            budget: open.budget.clone(),
+            dry_run: true,
+            watches: Watches::default(),
+            ..TenantConfig::clone(&open.config)
+        };
+        Some(Self::assemble(connector.clone(), config, Some(open)))
+    }
+
+    /// Opens it, beside `before` if that is the same tenant on another version.
+    fn assemble(
+        connector: Connector,
+        config: TenantConfig,
+        before: Option<&Open>,
+    ) -> Result<Self, OpenError> {
         let schema = Schema::parse(&connector.descriptor().settings_schema)?;
         let mut environment = schema.environment(&config.settings)?;
         environment.push((
@@ -253,21 +288,29 @@ impl Tenant {
             Source::Recorded(recorder) => (Mode::Live, Some((recorder.clock(), recorder.seed()))),
             Source::Network | Source::Nothing => (Mode::Live, None),
         };
-        let policy = Policy::new(connector.declaration().clone(), config.grant);
-        let egress = TenantEgress::new(policy, &config.network, authentication, redactor)
-            .dry_run(config.dry_run);
+        let policy = Policy::new(connector.declaration().clone(), config.grant.clone());
+        let egress = match before {
+            None => TenantEgress::new(policy, &config.network, authentication, redactor),
+            Some(before) => {
+                let egress = &before.egress;
+                egress.beside(policy, &config.network, authentication, redactor)
+            }
+        }
+        .dry_run(config.dry_run);
+        let watches = config.watches.clone();
         Ok(Self {
             open: Arc::new(Open {
                 connector,
                 egress: Arc::new(egress),
                 environment,
-                settings: config.settings,
-                budget: config.budget,
-                source: config.source,
+                budget: config.budget.clone(),
+                config: Arc::new(config),
                 mode,
                 recorded,
-                watches: Arc::new(config.watches),
-                calls: Arc::default(),
+                watches: Arc::new(watches),
+                calls: before
+                    .map(|before| Arc::clone(&before.calls))
+                    .unwrap_or_default(),
             }),
         })
     }
@@ -307,9 +350,14 @@ impl Tenant {
         }
     }
 
+    /// What it is granted.
+    pub fn grant(&self) -> &Grant {
+        self.open.egress.policy.grant()
+    }
+
     /// The settings in effect.
     pub fn settings(&self) -> &BTreeMap<String, String> {
-        &self.open.settings
+        &self.open.config.settings
     }
 
     /// The vendor's latest word on its rate limit, if it has said one.
@@ -319,7 +367,7 @@ impl Tenant {
 
     /// In a replay, the recorded requests that nothing has asked for yet.
     pub fn unplayed(&self) -> Vec<String> {
-        match &self.open.source {
+        match &self.open.config.source {
             Source::Replayed(player) => player.unplayed(),
             _ => Vec::new(),
         }

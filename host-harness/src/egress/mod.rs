@@ -78,7 +78,7 @@ pub(crate) struct TenantEgress {
     /// Reads go out, changes do not.
     dry_run: bool,
     pool: Pool,
-    rate_limits: RateLimits,
+    rate_limits: Arc<RateLimits>,
 }
 
 impl TenantEgress {
@@ -94,7 +94,33 @@ impl TenantEgress {
             authentication,
             redactor,
             dry_run: false,
-            rate_limits: RateLimits::default(),
+            rate_limits: Arc::default(),
+        }
+    }
+
+    /// The same tenant's, for another version of its connector: they share what
+    /// the vendor has said about its rate limit, and connections if both are
+    /// granted the same places.
+    pub(crate) fn beside(
+        &self,
+        policy: Policy,
+        network: &Network,
+        authentication: Authentication,
+        redactor: Redactor,
+    ) -> Self {
+        // The pool goes by its grant when it connects.
+        let pool = if policy.grant().reaches_as(self.policy.grant()) {
+            self.pool.clone()
+        } else {
+            Pool::new(network, policy.grant())
+        };
+        Self {
+            policy,
+            authentication,
+            redactor,
+            dry_run: false,
+            pool,
+            rate_limits: Arc::clone(&self.rate_limits),
         }
     }
 

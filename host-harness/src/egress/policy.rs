@@ -79,6 +79,11 @@ impl Grant {
         self.origins.iter()
     }
 
+    /// Whether both lead to the same places.
+    pub(crate) fn reaches_as(&self, other: &Self) -> bool {
+        self.origins == other.origins && self.private == other.private
+    }
+
     /// Whether `origin` may be reached at a private address.
     pub(crate) fn reaches_private(&self, origin: &Origin) -> bool {
         self.private.contains(origin)

@@ -178,6 +178,28 @@ pub fn verify(path: &Path) -> Result<AuditCheck, AuditError> {
     check(path, &bytes)
 }
 
+impl AuditCheck {
+    /// Whether that record is among them, where it was.
+    pub(super) fn reaches(&self, path: &Path, known: &AuditHead) -> Result<(), AuditError> {
+        let Some(at) = known.seq.checked_sub(1) else {
+            return Ok(());
+        };
+        let there = usize::try_from(at).ok().and_then(|at| self.records.get(at));
+        match there {
+            None => Err(AuditError::Shortened {
+                path: path.to_owned(),
+                seq: known.seq,
+            }),
+            Some(record) if record.hash != known.hash => Err(AuditError::Broken {
+                path: path.to_owned(),
+                line: known.seq,
+                cause: "it is not the record that the registry has written".to_owned(),
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
 /// What a new record says.
 pub(super) struct Entry<'a> {
     pub(super) event: AuditEvent,
@@ -242,26 +264,7 @@ impl AuditLog {
         file.read_to_end(&mut bytes).map_err(failed)?;
         let found = check(path, &bytes)?;
         if let Some(known) = known {
-            let seq = known.seq;
-            let there = usize::try_from(seq)
-                .ok()
-                .and_then(|seq| found.records.get(seq.checked_sub(1)?));
-            match there {
-                None if seq > 0 => {
-                    return Err(AuditError::Shortened {
-                        path: path.to_owned(),
-                        seq,
-                    });
-                }
-                Some(record) if record.hash != known.hash => {
-                    return Err(AuditError::Broken {
-                        path: path.to_owned(),
-                        line: seq,
-                        cause: "it is not the record that the registry has written".to_owned(),
-                    });
-                }
-                _ => {}
-            }
+            found.reaches(path, known)?;
         }
         if found.torn > 0 {
             let whole = bytes.len() as u64 - found.torn;

@@ -96,7 +96,7 @@ impl LoadRequest {
     }
 
     /// Leaves alone what is kept already, so that a rollback stays one.
-    pub(super) fn new_only(mut self) -> Self {
+    pub fn new_only(mut self) -> Self {
         self.new_only = true;
         self
     }

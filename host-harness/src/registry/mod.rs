@@ -34,7 +34,9 @@ mod shadow;
 mod signature;
 mod state;
 mod status;
+mod tmp_stub;
 mod watch;
+pub use tmp_stub::*;
 
 use std::{
     collections::BTreeMap,
@@ -56,11 +58,12 @@ pub use loader::{LoadReport, LoadRequest, StageReport};
 pub use replay::{CallDiff, FixtureDiff, ReplayDiff, RequestDiff, ValueDiff};
 pub use shadow::{Shadow, ShadowReport};
 pub use signature::{KeyFileError, SignatureError, SignaturePolicy, TrustedKeys};
-pub use state::{GenerationRecord, QuarantineRecord, RegistryError};
+pub(crate) use state::LOG;
+pub use state::{GenerationRecord, QuarantineRecord, RegistryError, check_folder};
 pub use status::{ConnectorStatus, GenerationState, GenerationStatus};
 pub use watch::{DirectoryWatch, Watching};
 
-use crate::engine::Engine;
+use crate::{Connector, engine::Engine};
 use audit::{AuditCheck, AuditError, AuditEvent, Entry};
 use generation::{Generation, Slot};
 use state::Folder;

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -26,7 +26,7 @@ const MAX_TOLD: usize = 50;
 
 /// What differs between two versions on the same recordings. A version that runs
 /// alone is held against nothing: then only crashes are in here.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReplayDiff {
     /// How many recordings were played.
@@ -36,7 +36,7 @@ pub struct ReplayDiff {
 }
 
 /// What differs on one recording.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FixtureDiff {
     /// The recording's file name.
@@ -46,7 +46,7 @@ pub struct FixtureDiff {
 }
 
 /// What differs in one call.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CallDiff {
     /// Its place in the recording, from 0.
@@ -64,7 +64,7 @@ pub struct CallDiff {
 }
 
 /// Two values at the same place of a result.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ValueDiff {
     /// As in `ok.items[3].status`.
@@ -76,7 +76,7 @@ pub struct ValueDiff {
 }
 
 /// Two requests at the same place of a call.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RequestDiff {
     /// Its place in the call, from 0.
@@ -271,13 +271,13 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
     };
     let tenant = match opening {
         Ok(Ok(tenant)) => Ok(tenant),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(Err(error)) => Err(not_opened(&error)),
+        Err(error) => Err(not_opened(&error)),
     };
     let mut played = Vec::new();
     for call in &cassette.harness.calls {
         let (output, crash) = match &tenant {
-            Err(error) => (serde_json::json!({ "cannot_open": error }), None),
+            Err(error) => error.clone(),
             Ok(tenant) => outcome(&tenant.call(&call.function, &call.input).await),
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
@@ -303,6 +303,12 @@ pub(super) fn outcome(outcome: &Result<Value, CallError>) -> (Value, Option<Stri
             )
         }
     }
+}
+
+/// The same of a tenant that a version does not open.
+pub(super) fn not_opened(error: &impl fmt::Display) -> (Value, Option<String>) {
+    let error = error.to_string();
+    (serde_json::json!({ "cannot_open": error }), None)
 }
 
 /// Notes where two values differ.

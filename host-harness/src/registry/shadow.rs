@@ -7,12 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    generation::Pinned,
-    replay::{self, CallDiff},
-};
+use super::replay::{self, CallDiff};
 use crate::{
-    connector::{CallError, Connector, TenantConfig},
+    connector::{CallError, Connector, Tenant},
     egress::policy::Level,
     text::printable,
 };
@@ -59,30 +56,29 @@ impl Shadow {
         self.lock().clone()
     }
 
-    /// Asks the same once more. `config` is what the call's tenant was opened
-    /// with, `answered` what `pinned` has answered. Returns whether the two
-    /// answers were compared: functions that either version does not declare as
-    /// a read are not asked, and a request that would change something does not
-    /// leave, whatever the tenant is granted.
+    /// Asks the same once more. `tenant` is the call's, on the generation that
+    /// has answered it. Returns whether the two answers were compared: functions
+    /// that either version does not declare as a read are not asked, and a
+    /// request that would change something does not leave, whatever the tenant
+    /// is granted.
     ///
     /// It takes as long as the call, and requests from the vendor's rate limit:
     /// answer the caller first, and ask for a sample only.
     pub async fn read(
         &self,
-        pinned: &Pinned,
-        config: TenantConfig,
+        tenant: &Tenant,
         function: &str,
         input: &Value,
         answered: &Result<Value, CallError>,
     ) -> bool {
-        if !reads(pinned, function) || !reads(&self.connector, function) {
+        if !reads(tenant.connector(), function) || !reads(&self.connector, function) {
             return false;
         }
-        let asked = match self.connector.open(config.reading()) {
-            Ok(tenant) => tenant.call(function, input).await,
-            Err(error) => Err(CallError::Trap(error.to_string())),
+        let (theirs, crash) = match tenant.shadowed_on(&self.connector) {
+            Some(Ok(shadow)) => replay::outcome(&shadow.call(function, input).await),
+            Some(Err(error)) => replay::not_opened(&error),
+            None => return false,
         };
-        let (theirs, crash) = replay::outcome(&asked);
         let (ours, _) = replay::outcome(answered);
         let mut diff = CallDiff {
             function: printable(function).into_owned(),

@@ -15,12 +15,18 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Stage,
-    audit::{AuditError, AuditHead, AuditLog, Entry, Facts},
+    audit::{self, AuditCheck, AuditError, AuditHead, AuditLog, Entry, Facts},
 };
 use crate::{egress::cassette::hex, whole_file};
 
 /// Raised when the file changes its meaning.
 const FORMAT: u32 = 1;
+
+/// Its name in the folder.
+const STATE: &str = "state.json";
+
+/// The audit log's name in the folder.
+pub(crate) const LOG: &str = "audit.jsonl";
 
 /// Why the registry's folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +175,19 @@ impl ConnectorState {
     }
 }
 
+/// Checks the audit log in the folder of a registry, which may be in use: also
+/// that it reaches as far as the registry has noted.
+pub fn check_folder(folder: &Path) -> Result<AuditCheck, RegistryError> {
+    // In this order: the log may grow meanwhile, and the note follows the log.
+    let state = State::read(&folder.join(STATE))?;
+    let log = folder.join(LOG);
+    let check = audit::verify(&log)?;
+    if let Some(known) = &state.audit {
+        check.reaches(&log, known)?;
+    }
+    Ok(check)
+}
+
 /// The folder: state, components and audit log, held by one process.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -184,8 +203,8 @@ impl Folder {
         let components = path.join("components");
         create(&components)?;
         let lock = lock(path)?;
-        let state = State::read(&path.join("state.json"))?;
-        let audit = AuditLog::open(&path.join("audit.jsonl"), state.audit.as_ref())?;
+        let state = State::read(&path.join(STATE))?;
+        let audit = AuditLog::open(&path.join(LOG), state.audit.as_ref())?;
         let folder = Self {
             path: path.to_owned(),
             state,
@@ -203,7 +222,7 @@ impl Folder {
             return Err(RegistryError::Closed);
         }
         state.audit = Some(self.audit.head().clone());
-        let path = self.path.join("state.json");
+        let path = self.path.join(STATE);
         let mut text =
             serde_json::to_string_pretty(&state).expect("the state has string keys only");
         text.push('\n');
@@ -237,7 +256,7 @@ impl Folder {
         self.audit.append(entry)?;
         let saved = self.save(state);
         if let Err(error) = &saved {
-            let entry = Entry::new(super::audit::AuditEvent::Failed, "registry", component);
+            let entry = Entry::new(audit::AuditEvent::Failed, "registry", component);
             self.audit.append(entry.reason(error))?;
         }
         saved

@@ -20,6 +20,7 @@ pub struct ConnectorStatus {
     pub problem: Option<String>,
     /// Its generations, the newest first.
     pub generations: Vec<GenerationStatus>,
+    pub candidate: Option<super::CandidateStatus>,
 }
 
 /// One generation.
@@ -99,6 +100,7 @@ impl Shared {
                     serving: serving.as_ref().map(|serving| serving.record.id),
                     problem: book.problems.get(app_id).cloned(),
                     generations,
+                    candidate: None,
                 }
             })
             .collect()

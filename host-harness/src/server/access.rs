@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, header};
 use sha2::Sha256;
@@ -72,19 +73,41 @@ impl Access {
         let Some(expected) = &self.expected else {
             return true;
         };
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (given.next(), given.next()) else {
-            return false;
-        };
-        let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' '))
-        else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case("bearer")
-            && mac(&expected.key, token.trim().as_bytes())
-                .verify_slice(&expected.digest)
-                .is_ok()
+        given(headers).is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer") && expected.is(token.as_bytes())
+        })
     }
+
+    /// The same for a browser, which sends the token as the password of
+    /// somebody.
+    pub(super) fn allows_browser(&self, headers: &HeaderMap) -> bool {
+        let Some(expected) = &self.expected else {
+            return true;
+        };
+        let Some((scheme, pair)) = given(headers) else {
+            return false;
+        };
+        let pair = STANDARD.decode(pair).unwrap_or_default();
+        let token = pair.iter().position(|byte| *byte == b':');
+        let token = token.and_then(|colon| pair.get(colon + 1..));
+        scheme.eq_ignore_ascii_case("basic") && token.is_some_and(|token| expected.is(token))
+    }
+}
+
+impl Expected {
+    fn is(&self, token: &[u8]) -> bool {
+        mac(&self.key, token).verify_slice(&self.digest).is_ok()
+    }
+}
+
+/// The scheme and what follows it.
+fn given(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else {
+        return None;
+    };
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    Some((scheme, rest.trim()))
 }
 
 fn mac(key: &[u8; 32], text: &[u8]) -> Hmac<Sha256> {

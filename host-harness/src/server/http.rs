@@ -43,19 +43,8 @@ pub(super) fn platform(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// What the operator looks at.
-pub(super) fn admin(shared: &Arc<Shared>) -> Router {
-    let inside = Router::new()
-        .route("/metrics", get(metrics))
-        .fallback(nothing)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(shared),
-            recognise,
-        ));
-    health().merge(inside).with_state(Arc::clone(shared))
-}
-
-fn health() -> Router<Arc<Shared>> {
+/// Whether the host is there, and ready: no token needed.
+pub(super) fn health() -> Router<Arc<Shared>> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
@@ -75,14 +64,6 @@ async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         );
     }
     next.run(request).await
-}
-
-/// Lets in who may call.
-async fn recognise(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match unknown_caller(&shared, &request) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
-    }
 }
 
 fn unknown_caller(shared: &Shared, request: &Request) -> Option<Response> {
@@ -199,7 +180,7 @@ async fn read(shared: &Shared, body: Body) -> Result<Bytes, Box<Response>> {
     Err(Box::new(refusal(status, &error)))
 }
 
-async fn nothing() -> Response {
+pub(super) async fn nothing() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
         &WireError::new(WireCode::NotFound, "there is nothing at this address")
@@ -246,13 +227,6 @@ async fn docs(State(shared): State<Arc<Shared>>) -> Response {
         HeaderValue::from_static(PAGE_POLICY),
     );
     response
-}
-
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let under_way = shared.limits.calls - shared.calls.available_permits();
-    let text = shared.metrics.text(under_way, shared.tenants.count());
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 fn connectors(shared: &Shared) -> Vec<(String, Connector)> {

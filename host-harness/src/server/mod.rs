@@ -35,6 +35,7 @@
 //! ```
 
 mod access;
+mod admin;
 mod call;
 mod capability;
 mod connectors;
@@ -63,7 +64,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 
 pub use access::{Access, AccessError};
 pub use connectors::{Connectors, LoadedConnectors, Served, TwoForOne};
@@ -92,6 +96,9 @@ pub struct ServerConfig {
     pub admin: Option<SocketAddr>,
     /// Who may call.
     pub access: Access,
+    /// Who may look and change things on the admin listener; `access` if not
+    /// said.
+    pub operators: Option<Access>,
     /// TLS on both listeners.
     pub tls: Option<Tls>,
     /// What connectors may do.
@@ -141,6 +148,7 @@ impl ServerConfig {
             listen,
             admin: None,
             access,
+            operators: None,
             tls: None,
             reach,
             tenants: TenantLimits::default(),
@@ -161,6 +169,7 @@ pub struct Running {
     shared: Arc<Shared>,
     platform: listen::Listener,
     admin: Option<listen::Listener>,
+    following: Option<JoinHandle<()>>,
 }
 
 /// What all requests share.
@@ -168,6 +177,7 @@ pub struct Running {
 struct Shared {
     connectors: Arc<dyn Connectors>,
     access: Access,
+    operators: Access,
     tenants: Tenants,
     state: Option<PathBuf>,
     leaving: leaving::AtWork,
@@ -176,6 +186,7 @@ struct Shared {
     calls: Arc<Semaphore>,
     metrics: Metrics,
     live: LiveCalls,
+    since: Instant,
     /// True once the server is shutting down.
     draining: watch::Sender<bool>,
 }
@@ -189,6 +200,7 @@ impl Server {
         let limits = config.limits;
         let shared = Arc::new(Shared {
             connectors,
+            operators: config.operators.unwrap_or_else(|| config.access.clone()),
             access: config.access,
             tenants: Tenants::new(config.tenants, config.reach, config.profiles),
             state: config.state,
@@ -197,17 +209,20 @@ impl Server {
             calls: Arc::new(Semaphore::new(limits.calls)),
             metrics: Metrics::default(),
             live: LiveCalls::default(),
+            since: Instant::now(),
             draining: watch::Sender::new(false),
         });
         let tls = config.tls.as_ref();
         let platform = http::platform(&shared);
         let platform = listen::listen(config.listen, platform, tls, limits).await?;
         let admin = match config.admin {
-            Some(addr) => Some(listen::listen(addr, http::admin(&shared), tls, limits).await?),
+            Some(addr) => Some(listen::listen(addr, admin::routes(&shared), tls, limits).await?),
             None => None,
         };
+        let following = follow(&shared);
         Ok(Running {
             shared,
+            following,
             platform,
             admin,
         })
@@ -232,11 +247,35 @@ impl Running {
         let all = u32::try_from(self.shared.limits.calls).unwrap_or(u32::MAX);
         let ended = self.shared.calls.acquire_many(all).await;
         drop(ended);
+        if let Some(following) = self.following {
+            following.abort();
+        }
         self.platform.stop().await;
         if let Some(admin) = self.admin {
             admin.stop().await;
         }
     }
+}
+
+/// Lets the tenants go on with the versions that serve.
+fn follow(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    let mut changes = shared.connectors.registry()?.changes();
+    let shared = Arc::clone(shared);
+    Some(tokio::spawn(async move {
+        // Ends with the registry, or with the server.
+        while changes.changed().await.is_ok() {
+            let shared = Arc::clone(&shared);
+            let following = tokio::task::spawn_blocking(move || {
+                shared.tenants.follow(|id| {
+                    let served = shared.connectors.connector(id)?;
+                    Some(crate::Connector::clone(&served))
+                });
+            });
+            if let Err(error) = following.await {
+                tracing::error!(target: "harness::server", %error, "tenants can't follow a swap");
+            }
+        }
+    }))
 }
 
 impl Shared {

@@ -11,6 +11,7 @@ mod restart;
 mod shadow;
 mod signatures;
 mod swap;
+mod tenant;
 mod watch;
 
 use std::{path::Path, sync::LazyLock};
@@ -19,7 +20,10 @@ use host_harness::{
     CallError, Credential, Engine, EngineConfig, Grant, TenantConfig,
     connector::BUNDLED,
     contract::types::Account,
-    registry::{LoadRequest, Pinned, Registry, RegistryConfig, audit::AuditEvent},
+    registry::{
+        LoadRequest, Pinned, Registry, RegistryConfig,
+        audit::{AuditEvent, AuditRecord},
+    },
 };
 use pagerduty_simulator::TOKENS;
 use tempfile::TempDir;
@@ -95,6 +99,14 @@ fn serving(registry: &Registry) -> Option<String> {
 fn events(registry: &Registry) -> Vec<AuditEvent> {
     let records = registry.history(None).expect("the chain holds");
     records.into_iter().map(|record| record.event).collect()
+}
+
+/// The latest record of that kind. Others may follow by themselves: the calls of
+/// a replaced generation end when they end.
+fn last(registry: &Registry, event: AuditEvent) -> AuditRecord {
+    let records = registry.history(None).expect("the chain holds");
+    let mut found = records.into_iter().filter(|record| record.event == event);
+    found.next_back().expect("a record")
 }
 
 /// Waits until the registry has said so.

@@ -9,7 +9,7 @@ use host_harness::{
 };
 use serde_json::json;
 
-use super::{config, events, hostile, load, open, renamed, serving, version};
+use super::{config, events, hostile, last, load, open, renamed, serving, version};
 use crate::support::run;
 
 fn component(text: &str) -> Vec<u8> {
@@ -193,10 +193,8 @@ fn a_version_with_another_output_is_refused_with_the_difference_unless_it_is_acc
             .expect("it was accepted");
         assert_eq!(&report.diff, diff);
         assert_eq!(serving(&registry).as_deref(), Some("0.2.0"));
-        let records = registry.history(Some("pagerduty")).expect("it holds");
-        let swap = records.last().expect("a record");
         assert_eq!(
-            swap.detail["diff"],
+            last(&registry, AuditEvent::Swap).detail["diff"],
             json!(diff),
             "what was accepted is recorded"
         );

@@ -22,10 +22,7 @@ async fn call(
     let tenant = pinned.open(bench.config.clone()).expect("it opens");
     let outcome = tenant.call(function, input).await;
     pinned.report(&outcome);
-    let config = bench.config.clone();
-    shadow
-        .read(&pinned, config, function, input, &outcome)
-        .await
+    shadow.read(&tenant, function, input, &outcome).await
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::{fs, path::Path};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use host_harness::registry::{
     LoadFailure, LoadRequest, SignatureError, SignaturePolicy, Stage, TrustedKeys,
+    audit::AuditEvent,
 };
 use rcgen::{KeyPair, SigningKey};
 
-use super::{config, load, open, serving, version};
+use super::{config, last, load, open, serving, version};
 use crate::support::run;
 
 /// As minisign signs, in its form without a hash.
@@ -100,8 +101,7 @@ fn where_signatures_are_required_only_trusted_ones_let_a_component_in() {
         .expect("written");
         let report = registry.load(LoadRequest::file(&file, "ada")).await;
         assert_eq!(report.expect("it is signed").signer.as_deref(), Some("bob"));
-        let records = registry.history(Some("pagerduty")).expect("it holds");
-        let swap = records.last().expect("a record");
+        let swap = last(&registry, AuditEvent::Swap);
         assert_eq!(swap.component.signer.as_deref(), Some("bob"));
         assert!(swap.component.sha256.is_some());
     });

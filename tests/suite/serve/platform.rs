@@ -69,7 +69,7 @@ impl Platform {
         let state = tempfile::tempdir().expect("a folder");
         let mut reach = Reach::default();
         reach.writes = true;
-        reach.trusted.insert(connector().sha256().to_owned());
+        reach.trust(connector());
         reach.identity = Some(identity.origin().parse().expect("an origin"));
         reach.network = Network::default()
             .trust_pem(certificate().ca_pem().as_bytes())
