@@ -30,6 +30,7 @@ use crate::{
         policy::{Declaration, Denial, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
+    spans::{Work, Worker},
     text::printable,
 };
 
@@ -387,12 +388,19 @@ impl Tenant {
         if let Source::Recorded(recorder) = &open.source {
             recorder.call(function, input);
         }
-        let egress = Arc::new(CallEgress::new(
+        let connector = self.connector();
+        let worker = Worker {
+            id: &connector.descriptor().app_id,
+            build: Some((&connector.descriptor().version, connector.sha256())),
+        };
+        let work = Work::function(worker, function);
+        let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,
             open.source.clone(),
             open.budget.clone(),
-        ));
+        );
+        let egress = Arc::new(egress.within(work.span()));
         let log = GuestLog::new(function, redactor.clone());
         let setup = CallSetup {
             mode: open.mode,
@@ -459,6 +467,7 @@ impl Tenant {
             cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
+        work.returned(report.requests.len(), report.error.as_deref());
         open.observer.observe(&report);
         outcome
     }

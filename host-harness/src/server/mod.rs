@@ -52,6 +52,7 @@ mod reach;
 mod reads;
 mod sign_in;
 mod tenants;
+mod traces;
 mod writes;
 
 use std::{
@@ -63,6 +64,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
+use tracing::Instrument as _;
 
 pub use access::{Access, AccessError};
 pub use connectors::{Connectors, LoadedConnectors, TwoForOne};
@@ -77,6 +79,9 @@ use envelope::Envelope;
 use error::WireError;
 use metrics::Metrics;
 use tenants::Tenants;
+use traces::Caller;
+
+use crate::spans::Worker;
 
 /// How long after its deadline a call that does not end by itself is ended.
 const GRACE: Duration = Duration::from_secs(2);
@@ -241,13 +246,32 @@ impl Shared {
     }
 
     /// One call, from its body to its answer.
-    async fn answer(&self, connector_id: &str, capability: &str, body: &[u8]) -> Value {
+    async fn answer(
+        &self,
+        connector_id: &str,
+        capability: &str,
+        body: &[u8],
+        caller: Caller,
+    ) -> Value {
         let started = Instant::now();
         let found = self.connectors.connector(connector_id);
         let known = Capability::named(capability);
+        // Only names that we know: labels, spans and log fields are not for
+        // callers to fill.
+        let connector_label = found.as_ref().map_or("unknown", |_| connector_id);
+        let capability_label = known.map_or("unknown", |known| known.name);
+        let worker = Worker {
+            id: connector_label,
+            build: found.as_ref().map(|connector| {
+                let version = connector.descriptor().version.as_str();
+                (version, connector.sha256())
+            }),
+        };
+        let work = caller.call(worker, capability_label);
         let outcome = match (&found, known) {
             (Some(connector), Some(capability)) => {
                 self.called(connector_id, connector, capability, body, started)
+                    .instrument(work.span().clone())
                     .await
             }
             (None, _) => Err(WireError::new(
@@ -261,10 +285,9 @@ impl Shared {
             .as_ref()
             .err()
             .map_or("ok", |error| error.code.name());
-        // Only names that we know: labels and log fields are not for callers to
-        // fill.
-        let connector_label = found.as_ref().map_or("unknown", |_| connector_id);
-        let capability_label = known.map_or("unknown", |known| known.name);
+        let refused = outcome.as_ref().err();
+        let is_failure = refused.is_some_and(WireError::is_failure);
+        work.called(refused.map(|error| error.code.name()), is_failure);
         let elapsed = started.elapsed();
         self.metrics
             .called(connector_label, capability_label, code, elapsed);
