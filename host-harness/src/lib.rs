@@ -59,6 +59,7 @@ pub mod oauth;
 pub mod offboarding;
 pub mod registry;
 pub mod server;
+mod spans;
 mod text;
 mod whole_file;
 

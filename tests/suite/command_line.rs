@@ -17,6 +17,8 @@ pub fn harness() -> Command {
         .env_remove("PAGERDUTY_CLIENT_SECRET")
         .env("HARNESS_CREDENTIALS", "/nowhere")
         .env_remove("HARNESS_LOG")
+        .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+        .env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         .stdin(Stdio::null());
     command
 }

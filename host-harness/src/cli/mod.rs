@@ -28,20 +28,23 @@ mod queries;
 mod serve;
 mod sign_in;
 mod simulator;
+mod traces;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use args::{CassetteCommand, Cli, Command};
 use failure::Failure;
+use traces::Traces;
 
 /// Runs the command line. Exit codes: 0 success, 1 a call or a check failed, 2
 /// the command line or a file it names is wrong.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -52,7 +55,16 @@ pub fn main() -> ExitCode {
             return failure.report();
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let traces = match &cli.command {
+        Command::Serve(_) => Traces::from_environment(runtime.handle()),
+        _ => None,
+    };
+    log(cli.verbose, traces.as_ref());
+    let outcome = runtime.block_on(run(cli.command));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -102,8 +114,9 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Talk goes to stderr, and only what was asked for.
-fn log(verbose: u8) {
+/// Talk goes to stderr, and only what was asked for. Spans are not talk: they
+/// would stand in front of each line of a call.
+fn log(verbose: u8, traces: Option<&Traces>) {
     let filter = std::env::var("HARNESS_LOG").unwrap_or_else(|_| {
         match verbose {
             // A failed command says so itself, in one line.
@@ -114,10 +127,16 @@ fn log(verbose: u8) {
         }
         .to_owned()
     });
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+    let without_spans = format!("{}=off", crate::spans::TARGET)
+        .parse()
+        .expect("a target and a level are a directive");
+    let talk = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .compact()
+        .with_filter(EnvFilter::new(filter).add_directive(without_spans));
+    tracing_subscriber::registry()
+        .with(talk)
+        .with(traces.map(Traces::layer))
         .init();
 }

@@ -30,6 +30,7 @@ use crate::{
         policy::{Declaration, Denial, Grant, Policy},
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
+    spans::{Work, Worker},
     text::printable,
 };
 
@@ -391,13 +392,22 @@ impl Tenant {
             recorder.call(function, input);
         }
         let watches = Arc::new(open.watches.begin(function));
+        let connector = self.connector();
+        let worker = Worker {
+            id: &connector.descriptor().app_id,
+            build: Some((&connector.descriptor().version, connector.sha256())),
+        };
+        let work = Work::function(worker, function);
         let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,
             open.config.source.clone(),
             open.budget.clone(),
         );
-        let egress = Arc::new(egress.watched(Arc::clone(&watches) as Arc<dyn RequestWatch>));
+        let egress = egress
+            .within(work.span())
+            .watched(Arc::clone(&watches) as Arc<dyn RequestWatch>);
+        let egress = Arc::new(egress);
         let log = GuestLog::new(function, redactor.clone());
         let setup = CallSetup {
             mode: open.mode,
@@ -469,6 +479,7 @@ impl Tenant {
             cause = outcome.as_ref().err().map(|error| printable(&error.to_string()).into_owned()),
             "call"
         );
+        work.returned(report.requests.len(), report.error.as_deref());
         watches.ended(&report);
         outcome
     }

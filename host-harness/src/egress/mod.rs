@@ -55,8 +55,9 @@ pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 use budget::{RateLimits, Spending};
 use cassette::{Played, Player, Recorder};
 use policy::{Denial, Level, Policy, RequestLine};
+use tracing::Instrument as _;
 
-use crate::text::printable;
+use crate::{spans::Work, text::printable};
 
 /// Longest wait for an answer's first byte where the connector sets none.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
@@ -156,6 +157,8 @@ pub(crate) struct CallEgress {
     capability: String,
     source: Source,
     spending: Spending,
+    /// What its requests are part of.
+    span: tracing::Span,
     asked: AtomicUsize,
     /// By their place among the requests that were asked for.
     traces: Mutex<BTreeMap<usize, RequestTrace>>,
@@ -184,6 +187,7 @@ impl CallEgress {
             capability: capability.to_owned(),
             source,
             spending: Spending::new(budget),
+            span: tracing::Span::none(),
             asked: AtomicUsize::new(0),
             traces: Mutex::default(),
             refused: Mutex::default(),
@@ -195,6 +199,13 @@ impl CallEgress {
     /// Lets somebody look on.
     pub(crate) fn watched(mut self, watch: Arc<dyn RequestWatch>) -> Self {
         self.watch = Some(watch);
+        self
+    }
+
+    /// Its requests are part of that span. A guest makes them in tasks of their
+    /// own, which have no current one.
+    pub(crate) fn within(mut self, span: &tracing::Span) -> Self {
+        self.span = span.clone();
         self
     }
 
@@ -266,7 +277,12 @@ impl CallEgress {
         }
         let started = Instant::now();
         let mut rule = None;
-        let outcome = self.pass(request, options, &mut rule).await;
+        let work = Work::request(&self.span, request.method());
+        let outcome = self.pass(request, options, &mut rule, &work).await;
+        match &outcome {
+            Ok((parts, body)) => work.answered(parts.status.as_u16(), body.len()),
+            Err(refusal) => work.refused(refusal.code(), refusal.rule()),
+        }
         let live = !matches!(self.source, Source::Replayed(_));
         let (began, elapsed) = if live {
             (started.duration_since(self.began), started.elapsed())
@@ -331,6 +347,7 @@ impl CallEgress {
         request: Request<WasiBody>,
         options: RequestOptions,
         rule_text: &mut Option<String>,
+        work: &Work,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
         // Whoever answers must have read the request first: a guest that is
         // still sending would see its stream closed instead of the answer.
@@ -352,6 +369,7 @@ impl CallEgress {
             path: parts.uri.path(),
         })?;
         let changes = rule.level == Level::Write;
+        work.allowed(origin.place(), &rule.method, &rule.path.to_string());
         let rule = format!("{} {}", rule.method, rule.path);
         *rule_text = Some(rule.clone());
         if changes && self.tenant.dry_run {
@@ -392,7 +410,9 @@ impl CallEgress {
         let outcome = async {
             let left = self.spending.remaining()?;
             self.tenant.rate_limits.wait(&rule, left).await?;
-            let (parts, body) = self.authenticated(&rule, parts, body, options).await?;
+            let (parts, body) = self
+                .authenticated(&rule, parts, body, options, work)
+                .await?;
             Ok::<_, Refusal>(self.clean(parts, body))
         }
         .await;
@@ -442,9 +462,14 @@ impl CallEgress {
         parts: http::request::Parts,
         body: Bytes,
         options: RequestOptions,
+        work: &Work,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
         let authentication = &self.tenant.authentication;
-        let mut presented = self.in_time(authentication.present()).await?;
+        // A renewal is part of the request that needs it.
+        let span = work.span();
+        let mut presented = self
+            .in_time(authentication.present().instrument(span.clone()))
+            .await?;
         let mut repeated = false;
         loop {
             let mut request = Request::from_parts(parts.clone(), Full::new(body.clone()));
@@ -465,7 +490,8 @@ impl CallEgress {
             if repeated {
                 return Ok(answer);
             }
-            match self.in_time(authentication.after_refusal(sent)).await? {
+            let renewed = authentication.after_refusal(sent).instrument(span.clone());
+            match self.in_time(renewed).await? {
                 Some(next) => presented = Some(next),
                 None => return Ok(answer),
             }

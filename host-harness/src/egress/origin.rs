@@ -4,6 +4,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use url::{Host, Url};
 
+use crate::spans::Place;
+
 /// Scheme, host and port, as in `https://api.pagerduty.com`.
 ///
 /// Parsed strictly: no path, no query, no user, and plain http only for a
@@ -96,6 +98,15 @@ impl Origin {
     /// Port, also where it is the scheme's own.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// For the span of a request.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            scheme: self.scheme.as_str(),
+            host: &self.host,
+            port: self.port,
+        }
     }
 
     /// Whether the host is this machine by name or by address.

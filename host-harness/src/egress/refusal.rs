@@ -53,6 +53,14 @@ impl Refusal {
         }
     }
 
+    /// The rule that was broken, if policy stood against it.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(denial) => Some(denial.rule()),
+            _ => None,
+        }
+    }
+
     pub(super) fn to_wasi(&self) -> WasiHttpError {
         match self {
             Self::Denied(Denial::Address { .. }) => WasiHttpError::DestinationIpProhibited,

@@ -10,7 +10,10 @@ use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, Limited};
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 
-use crate::egress::{Pool, TransportError};
+use crate::{
+    egress::{Origin, Pool, TransportError},
+    spans::Work,
+};
 
 /// A code is good for 30 s at PagerDuty, so an exchange that takes longer is
 /// lost anyway.
@@ -40,6 +43,20 @@ impl Endpoint {
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let work = Work::request(&tracing::Span::current(), request.method());
+        let origin = Origin::of(request.uri());
+        // The path is the connector's own, and the same for everybody.
+        let method = request.method().as_str();
+        work.allowed(origin.place(), method, request.uri().path());
+        let outcome = self.exchange(request).await;
+        match &outcome {
+            Ok(reply) => work.answered(reply.status().as_u16(), reply.body().len()),
+            Err(error) => work.refused(error.code(), None),
+        }
+        outcome
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let request = request.map(|body| Full::new(body.into()));
         tokio::time::timeout(TOKEN_TIMEOUT, async {
             let (parts, body) = self.pool.send(request).await?.into_parts();

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::{
@@ -150,7 +151,8 @@ impl Session {
         let renewal = Arc::clone(&self.renewal);
         // A task of its own: a call that is given up meanwhile must not take
         // the answer with it, for the refresh token is burned by then.
-        tokio::spawn(async move { renewal.renewed(cause, seen).await })
+        let renewed = async move { renewal.renewed(cause, seen).await };
+        tokio::spawn(renewed.in_current_span())
             .await
             .unwrap_or_else(|error| {
                 Err(SignInError::NotRenewed {

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     capability::Level,
     error::{WireCode, WireError},
     error_json, openapi,
+    traces::Caller,
 };
 use crate::Connector;
 
@@ -89,6 +90,7 @@ async fn ids(State(shared): State<Arc<Shared>>) -> Response {
 async fn call(
     State(shared): State<Arc<Shared>>,
     Path((connector_id, capability)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let Ok(permit) = Arc::clone(&shared.calls).try_acquire_owned() else {
@@ -103,6 +105,7 @@ async fn call(
         Ok(body) => body,
         Err(refusal) => return *refusal,
     };
+    let caller = Caller::of(&headers);
     let known = Capability::named(&capability);
     // Who asks and goes away need not be answered; but a change that was begun
     // comes to its end, and so does a sign-in, whose token is burned by then.
@@ -111,7 +114,9 @@ async fn call(
     let task = tokio::spawn(async move {
         // Counts as under way until it has ended.
         let _permit = permit;
-        shared.answer(&connector_id, &capability, &body).await
+        shared
+            .answer(&connector_id, &capability, &body, caller)
+            .await
     });
     let answer = if ends_alone {
         task.await

@@ -54,6 +54,7 @@ mod reach;
 mod reads;
 mod sign_in;
 mod tenants;
+mod traces;
 mod writes;
 
 use std::{
@@ -68,6 +69,7 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
 };
+use tracing::Instrument as _;
 
 pub use access::{Access, AccessError};
 pub use connectors::{Connectors, LoadedConnectors, Served, TwoForOne};
@@ -83,6 +85,9 @@ use error::WireError;
 use live::{Began, LiveCall, LiveCalls, Looking};
 use metrics::Metrics;
 use tenants::Tenants;
+use traces::Caller;
+
+use crate::spans::Worker;
 
 /// How long after its deadline a call that does not end by itself is ended.
 const GRACE: Duration = Duration::from_secs(2);
@@ -284,23 +289,44 @@ impl Shared {
     }
 
     /// One call, from its body to its answer.
-    async fn answer(&self, connector_id: &str, capability: &str, body: &[u8]) -> Value {
+    async fn answer(
+        &self,
+        connector_id: &str,
+        capability: &str,
+        body: &[u8],
+        caller: Caller,
+    ) -> Value {
         let started = Instant::now();
         let found = self.connectors.connector(connector_id);
         let known = Capability::named(capability);
+        // Only names that we know: labels, spans and log fields are not for
+        // callers to fill.
+        let connector_label = found.as_ref().map_or("unknown", |_| connector_id);
+        let capability_label = known.map_or("unknown", |known| known.name);
+        let worker = Worker {
+            id: connector_label,
+            build: found.as_ref().map(|connector| {
+                let version = connector.descriptor().version.as_str();
+                (version, connector.sha256())
+            }),
+        };
+        let work = caller.call(worker, capability_label);
+        if let Some(generation) = found.as_ref().and_then(Served::generation) {
+            work.generation(generation);
+        }
         let outcome = match (&found, known) {
             (Some(served), Some(capability)) => {
                 self.called(connector_id, served, capability, body, started)
+                    .instrument(work.span().clone())
                     .await
             }
             (None, _) => Err(self.nobody(connector_id)),
             (_, None) => Err(unsupported(connector_id, capability)),
         };
         let code = code(&outcome);
-        // Only names that we know: labels and log fields are not for callers to
-        // fill.
-        let connector_label = found.as_ref().map_or("unknown", |_| connector_id);
-        let capability_label = known.map_or("unknown", |known| known.name);
+        let refused = outcome.as_ref().err();
+        let is_failure = refused.is_some_and(WireError::is_failure);
+        work.called(refused.map(|error| error.code.name()), is_failure);
         let elapsed = started.elapsed();
         self.metrics
             .called(connector_label, capability_label, code, elapsed);

@@ -3,9 +3,11 @@
 
 mod calls;
 mod changes;
+mod command;
 mod doors;
 mod errors;
 mod platform;
 mod process;
 mod signing_in;
 mod tenants;
+mod traces;

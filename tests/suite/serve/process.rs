@@ -2,15 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{Read, Write},
+    net::TcpStream,
     path::PathBuf,
-    process::{Child, Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
-use pagerduty_simulator::TOKENS;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -18,116 +15,25 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use super::platform::TOKEN;
+use super::{
+    command::{Process, envelope, receive, send},
+    platform::TOKEN,
+};
 use crate::{
     command_line::{Served, harness},
     leaks::assert_clean,
 };
 
-struct Process {
-    child: Child,
-    addr: SocketAddr,
-    folder: tempfile::TempDir,
-}
-
-impl Process {
-    fn start(args: &[&str]) -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder"), args)
-    }
-
-    fn start_in(folder: tempfile::TempDir, args: &[&str]) -> Self {
-        let token = folder.path().join("token");
-        fs::write(&token, format!("{TOKEN}\n")).expect("written");
-        let log = fs::File::create(folder.path().join("log")).expect("created");
-        let mut child = harness()
-            .args(["serve", "--listen", "127.0.0.1:0", "--token-file"])
-            .arg(&token)
-            .arg("--state")
-            .arg(folder.path().join("state"))
-            .args(args)
-            .env("HARNESS_LOG", "trace")
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped"))
-            .read_line(&mut line)
-            .expect("a line");
-        let (_, addr) = line.trim().rsplit_once("://").expect(&line);
-        Self {
-            child,
-            addr: addr.parse().expect("an address"),
-            folder,
-        }
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.addr).expect("it listens")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("it is there")
-    }
-
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(status.expect("it runs").success());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn send(mut stream: impl Write, capability: &str, body: &Value) {
-    let body = body.to_string();
-    let request = format!(
-        "POST /pagerduty/{capability} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-}
-
-fn receive(mut stream: impl Read) -> (u16, Value) {
-    let mut text = Vec::new();
-    // A TLS stream may end without a farewell.
-    stream.read_to_end(&mut text).ok();
-    let text = String::from_utf8(text).expect("text");
-    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    (
-        status.expect("a status"),
-        serde_json::from_str(body).unwrap_or_default(),
-    )
-}
-
-fn envelope(request: Value) -> Value {
-    json!({"request": request, "credentials": [{"token": {"token": TOKENS.owner}}]})
-}
-
 #[test]
 fn at_the_end_calls_under_way_are_answered_and_no_others_and_the_log_is_clean() {
     let vendor = Served::start(&["--users", "20", "--latency", "700"]);
-    let mut process = Process::start(&["--base-url", &vendor.origin]);
+    let process = Process::start(&["--base-url", &vendor.origin]);
     let stream = process.connect();
     send(&stream, "list_accounts", &envelope(json!({})));
     // Once the log names a request to the vendor, the call is under way.
-    while !process.log().contains("/users") {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    process.wait_for("/users");
     process.terminate();
-    while !process.log().contains("shutting down") {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    process.wait_for("shutting down");
     // Whoever still gets a connection is turned away.
     if let Ok(late) = TcpStream::connect(process.addr) {
         send(&late, "info", &json!({"request": {}}));
@@ -142,8 +48,7 @@ fn at_the_end_calls_under_way_are_answered_and_no_others_and_the_log_is_clean() 
         Some(20),
         "{answer}"
     );
-    assert!(process.child.wait().expect("it ends").success());
-    let log = process.log();
+    let log = process.ended();
     assert!(log.contains("list_accounts"), "{log}");
     assert_clean("the log", &log);
     assert!(!log.contains(TOKEN), "the platform's token is in the log");
