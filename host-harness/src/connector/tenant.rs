@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::{
-    CallReport, Connector, LoadError,
+    CallError, CallReport, Connector, LoadError,
     settings::{Schema, SettingError},
 };
 use crate::{
@@ -63,6 +65,36 @@ impl Observer {
 }
 
 impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
+}
+
+/// Somebody who wants to know what was asked and answered, as values.
+#[derive(Clone, Default)]
+pub(super) struct Listener(Option<Arc<Listen>>);
+
+type Listen = dyn Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync;
+
+impl Listener {
+    /// What the answer is to be told with, if somebody listens.
+    pub(super) fn asked(&self, input: &Value) -> Option<Value> {
+        self.0.is_some().then(|| input.clone())
+    }
+
+    pub(super) fn answered(
+        &self,
+        function: &str,
+        input: &Value,
+        outcome: Result<Value, &CallError>,
+    ) {
+        if let Some(listener) = &self.0 {
+            listener(function, input, outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
     }
@@ -219,7 +251,7 @@ pub struct Tenant {
     pub(super) open: Arc<Open>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Open {
     pub(super) connector: Connector,
     /// What it was opened with; the budget may be another by now.
@@ -232,6 +264,7 @@ pub(super) struct Open {
     pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
     /// Counted over all that share a recording.
     pub(super) calls: Arc<AtomicU64>,
+    pub(super) listener: Listener,
 }
 
 impl Tenant {
@@ -322,6 +355,7 @@ impl Tenant {
                 calls: before
                     .map(|before| Arc::clone(&before.calls))
                     .unwrap_or_default(),
+                listener: Listener::default(),
             }),
         })
     }
@@ -335,27 +369,28 @@ impl Tenant {
     /// that have to end together.
     #[must_use]
     pub fn within(&self, deadline: Duration) -> Self {
-        let open = &self.open;
-        let mut environment = open.environment.clone();
-        for (name, value) in &mut environment {
+        let mut open = Open::clone(&self.open);
+        for (name, value) in &mut open.environment {
             if name == DEADLINE_VARIABLE {
                 *value = deadline.as_millis().to_string();
             }
         }
+        open.budget.deadline = deadline;
         Self {
-            open: Arc::new(Open {
-                connector: open.connector.clone(),
-                config: Arc::clone(&open.config),
-                egress: Arc::clone(&open.egress),
-                environment,
-                budget: Budget {
-                    deadline,
-                    ..open.budget.clone()
-                },
-                mode: open.mode,
-                recorded: open.recorded,
-                calls: Arc::clone(&open.calls),
-            }),
+            open: Arc::new(open),
+        }
+    }
+
+    /// The same tenant, whose answers `listener` gets to know, with what was
+    /// asked: as [`Tenant::call`] takes and gives them.
+    pub(crate) fn listened(
+        &self,
+        listener: impl Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync + 'static,
+    ) -> Self {
+        let mut open = Open::clone(&self.open);
+        open.listener = Listener(Some(Arc::new(listener)));
+        Self {
+            open: Arc::new(open),
         }
     }
 
