@@ -222,7 +222,7 @@ async fn list(args: &AdminArgs) -> Result<(), Failure> {
                 printable(problem)
             );
         }
-        let report = connector.pointer("/candidate/shadow/report");
+        let report = connector.pointer("/candidate/shadow");
         if let Some(report) = report.filter(|report| !report.is_null()) {
             talk!(
                 "the candidate of `{}` has answered {} of {} live reads otherwise",
@@ -276,7 +276,7 @@ fn candidate_row(app: &str, candidate: &Value) -> Vec<String> {
         cell(&candidate["version"]),
         short(&cell(&candidate["sha256"])),
         cell(&candidate["signer"]),
-        cell(&candidate["loaded_at"]),
+        cell(&candidate["since"]),
     ]
 }
 

@@ -158,7 +158,15 @@ async fn populate(
     };
     // The one that came with the host serves unless another one does; that of
     // an earlier build gives way to it.
-    registry.load_bundled(bundled).await?;
+    match registry.load_built_in(bundled).await {
+        Ok(_) => {}
+        // An earlier one goes on to serve.
+        Err(failure) if registry.current(&bundled.descriptor().app_id).is_some() => {
+            talk!("the connector of this build is not loaded: {failure}");
+        }
+        Err(LoadFailure::Quarantined { .. }) => {}
+        Err(failure) => return Err(failure.into()),
+    }
     for id in registry.ids() {
         if let Some(problem) = registry.problem(&id) {
             talk!("nobody serves `{id}`: {}", printable(&problem));

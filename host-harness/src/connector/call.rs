@@ -122,8 +122,9 @@ macro_rules! calls {
                         return Err(self.unknown($function));
                     }
                     let input = json!({ $(stringify!($name): to_json(&$name)),* });
+                    let asked = self.open.listener.asked(&input);
                     $(let $name = $name.to_owned();)*
-                    self.run($function, input, move |store, prepared| {
+                    let outcome = self.run($function, input, move |store, prepared| {
                         Box::pin(async move {
                             let instance = prepared.pre.instantiate_async(&mut *store).await?;
                             let indices = interface(&prepared.indices.$interface)?;
@@ -131,7 +132,12 @@ macro_rules! calls {
                             guest.$guest(store, $(Argument::lend(&$name)),*).await
                         })
                     }, std::convert::identity)
-                    .await
+                    .await;
+                    if let Some(asked) = asked {
+                        let value = outcome.as_ref().map(to_json);
+                        self.open.listener.answered($function, &asked, value);
+                    }
+                    outcome
                 }
             )*
         }
@@ -313,7 +319,7 @@ impl Tenant {
         let Some(index) = index else {
             return Err(self.unknown(function));
         };
-        let value = self
+        let outcome = self
             .run(
                 function,
                 input.clone(),
@@ -333,12 +339,17 @@ impl Tenant {
                     other => Ok(other),
                 },
             )
-            .await?;
-        Ok(match value {
-            Some(Val::Result(Ok(Some(value)))) => value_to_json(&value),
-            Some(Val::Result(Ok(None))) | None => Value::Null,
-            Some(value) => value_to_json(&value),
-        })
+            .await
+            .map(|value| match value {
+                Some(Val::Result(Ok(Some(value)))) => value_to_json(&value),
+                Some(Val::Result(Ok(None))) | None => Value::Null,
+                Some(value) => value_to_json(&value),
+            });
+        if let Some(asked) = self.open.listener.asked(input) {
+            let value = outcome.as_ref().map(Value::clone);
+            self.open.listener.answered(function, &asked, value);
+        }
+        outcome
     }
 
     fn prepared(&self) -> Result<&Prepared, CallError> {

@@ -267,6 +267,11 @@ impl Connector {
         Tenant::open(self.clone(), config)
     }
 
+    /// The component that it was loaded from.
+    pub(crate) fn bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.loaded.bytes)
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.loaded.engine
     }

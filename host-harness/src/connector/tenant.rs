@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::{
-    CallReport, Connector, LoadError,
+    CallError, CallReport, Connector, LoadError,
     settings::{Schema, SettingError},
     watch::{Reports, Watch, Watches},
 };
@@ -46,6 +49,36 @@ enum SignIn {
     Nothing,
     Credential(Credential),
     Oauth(Session),
+}
+
+/// Somebody who wants to know what was asked and answered, as values.
+#[derive(Clone, Default)]
+pub(super) struct Listener(Option<Arc<Listen>>);
+
+type Listen = dyn Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync;
+
+impl Listener {
+    /// What the answer is to be told with, if somebody listens.
+    pub(super) fn asked(&self, input: &Value) -> Option<Value> {
+        self.0.is_some().then(|| input.clone())
+    }
+
+    pub(super) fn answered(
+        &self,
+        function: &str,
+        input: &Value,
+        outcome: Result<Value, &CallError>,
+    ) {
+        if let Some(listener) = &self.0 {
+            listener(function, input, outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
 }
 
 impl TenantConfig {
@@ -219,6 +252,7 @@ pub(super) struct Open {
     pub(super) watches: Arc<Watches>,
     /// Counted over all that share a recording.
     pub(super) calls: Arc<AtomicU64>,
+    pub(super) listener: Listener,
 }
 
 impl Tenant {
@@ -311,6 +345,7 @@ impl Tenant {
                 calls: before
                     .map(|before| Arc::clone(&before.calls))
                     .unwrap_or_default(),
+                listener: Listener::default(),
             }),
         })
     }
@@ -340,6 +375,15 @@ impl Tenant {
         let mut watches = Watches::clone(&self.open.watches);
         watches.add(watch);
         self.with(|open| open.watches = Arc::new(watches))
+    }
+
+    /// The same tenant, whose answers `listener` gets to know, with what was
+    /// asked: as [`Tenant::call`] takes and gives them.
+    pub(crate) fn listened(
+        &self,
+        listener: impl Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|open| open.listener = Listener(Some(Arc::new(listener))))
     }
 
     fn with(&self, change: impl FnOnce(&mut Open)) -> Self {

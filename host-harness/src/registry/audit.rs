@@ -82,8 +82,14 @@ pub enum AuditEvent {
     Torn,
     /// A component was refused.
     Refused,
-    /// A component is tried on live reads.
+    /// A component has passed the stages, and waits as a candidate.
+    Staged,
+    /// A candidate is tried on live reads.
     Shadowed,
+    /// A candidate is tried on no more reads.
+    ShadowEnded,
+    /// A candidate was forgotten.
+    Discarded,
     /// A generation takes over.
     Swap,
     /// An earlier generation takes over again.

@@ -21,6 +21,8 @@ pub enum Incompatibility {
     Scheme(String),
     /// It can't do without a setting that tenants need not have.
     Setting(String),
+    /// It does not take a setting any more that tenants may have.
+    SettingGone(String),
 }
 
 impl std::fmt::Display for Incompatibility {
@@ -30,6 +32,7 @@ impl std::fmt::Display for Incompatibility {
             Self::Function(name) => ("it no longer exports the function", name),
             Self::Scheme(name) => ("it no longer has the authentication scheme", name),
             Self::Setting(name) => ("it now requires the setting", name),
+            Self::SettingGone(name) => ("it no longer takes the setting", name),
         };
         write!(f, "{what} `{}`", printable(name))
     }
@@ -58,13 +61,11 @@ pub(super) fn compare(running: &Connector, candidate: &Connector) -> Vec<Incompa
             .filter(|scheme| !schemes.contains(scheme))
             .map(|scheme| Incompatibility::Scheme(scheme.to_owned())),
     );
-    let required = required(running);
-    missing.extend(
-        self::required(candidate)
-            .into_iter()
-            .filter(|setting| !required.contains(setting))
-            .map(Incompatibility::Setting),
-    );
+    let (before, after) = (Settings::of(running), Settings::of(candidate));
+    let newly = after.required.difference(&before.required);
+    missing.extend(newly.cloned().map(Incompatibility::Setting));
+    let gone = before.known.difference(&after.known);
+    missing.extend(gone.cloned().map(Incompatibility::SettingGone));
     missing
 }
 
@@ -78,14 +79,29 @@ fn schemes(connector: &Connector) -> BTreeSet<&str> {
         .collect()
 }
 
-fn required(connector: &Connector) -> BTreeSet<String> {
-    // `Connector::load` has parsed it.
-    let schema: Value =
-        serde_json::from_str(&connector.descriptor().settings_schema).unwrap_or_default();
-    let names = schema.get("required").and_then(Value::as_array);
-    names
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
+/// The settings by name.
+struct Settings {
+    known: BTreeSet<String>,
+    required: BTreeSet<String>,
+}
+
+impl Settings {
+    fn of(connector: &Connector) -> Self {
+        // `Connector::load` has parsed it.
+        let schema: Value =
+            serde_json::from_str(&connector.descriptor().settings_schema).unwrap_or_default();
+        let known = schema.get("properties").and_then(Value::as_object);
+        let required = schema.get("required").and_then(Value::as_array);
+        Self {
+            known: known
+                .into_iter()
+                .flat_map(|known| known.keys().cloned())
+                .collect(),
+            required: required
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+        }
+    }
 }

@@ -26,7 +26,8 @@ pub enum Stage {
     Compatibility,
     /// The recordings are played on both.
     Replay,
-    /// What has it shown on live reads? Only if it was tried on some.
+    /// What has it shown on live reads? Only for a candidate that was tried on
+    /// some.
     Shadow,
     /// The component is put where a restart finds it.
     Store,
@@ -86,22 +87,29 @@ pub enum LoadFailure {
     /// It crashes.
     #[error("it crashes on {} of {} recordings", .0.fixtures.len(), .0.played)]
     Crashes(Box<ReplayDiff>),
-    /// It answers live reads otherwise than the running generation, or none were
-    /// compared.
-    #[error("it answers {} of {} live reads otherwise", .0.differing, .0.compared)]
+    /// It was tried on live reads, and answers them otherwise than the running
+    /// generation, or none were compared.
+    #[error("{}", tried(.0))]
     Shadow(Box<ShadowReport>),
-    /// What was tried on live reads is another component.
-    #[error("it is not the component that was tried on live reads")]
-    OtherShadow,
-    /// It is to be tried, and serves already.
-    #[error("it serves already")]
-    Serving,
+    /// Nobody waits to take over.
+    #[error("`{}` has no candidate", printable(.0))]
+    NoCandidate(String),
     /// What is to happen can't be written down.
     #[error(transparent)]
     Record(#[from] RegistryError),
     /// The registry's task has ended.
     #[error("the registry is shut down")]
     Closed,
+}
+
+fn tried(seen: &ShadowReport) -> String {
+    match seen.compared {
+        0 => "it was tried on live reads, and none was compared yet".to_owned(),
+        compared => format!(
+            "it answers {} of {compared} live reads otherwise",
+            seen.differing
+        ),
+    }
 }
 
 fn list(missing: &[Incompatibility]) -> String {
@@ -130,8 +138,7 @@ impl LoadFailure {
             Self::Shadow(_) => {
                 "look at the differences, try it on more reads, or accept it as it is"
             }
-            Self::OtherShadow => "try this component on live reads first",
-            Self::Serving => "try another version",
+            Self::NoCandidate(_) => "stage a component first",
             Self::Record(error) => error.hint(),
             Self::Closed => "open the registry again",
         }
@@ -148,8 +155,8 @@ impl LoadFailure {
             Self::Component(_) => Stage::Verify,
             Self::OtherApp { .. } | Self::Incompatible(_) => Stage::Compatibility,
             Self::Fixture(_) | Self::Differs(_) | Self::Crashes(_) => Stage::Replay,
-            Self::Shadow(_) | Self::OtherShadow => Stage::Shadow,
-            Self::Serving => Stage::Read,
+            Self::Shadow(_) => Stage::Shadow,
+            Self::NoCandidate(_) => Stage::Read,
             Self::Record(_) | Self::Closed => Stage::Swap,
         }
     }
@@ -206,6 +213,40 @@ impl RollbackError {
                 "load the component that is to serve; the registry keeps the last few only"
             }
             Self::Unservable { .. } => "load the component anew",
+            Self::Record(error) => error.hint(),
+            Self::Closed => "open the registry again",
+        }
+    }
+}
+
+/// Why a candidate is not tried on live reads, or not discarded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CandidateError {
+    /// Nobody waits to take over.
+    #[error("`{}` has no candidate", printable(.0))]
+    None(String),
+    /// There is nothing to end.
+    #[error("the candidate of `{}` is not tried on live reads", printable(.0))]
+    NotShadowing(String),
+    /// It does not load any more.
+    #[error("the candidate does not load any more: {0}")]
+    Unloadable(String),
+    /// What is to happen can't be written down.
+    #[error(transparent)]
+    Record(#[from] RegistryError),
+    /// The registry's task has ended.
+    #[error("the registry is shut down")]
+    Closed,
+}
+
+impl CandidateError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::None(_) => "stage a component first",
+            Self::NotShadowing(_) => "begin with it, or look at what it has shown",
+            Self::Unloadable(_) => "stage the component anew",
             Self::Record(error) => error.hint(),
             Self::Closed => "open the registry again",
         }

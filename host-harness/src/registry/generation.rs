@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU32,
     ops::Deref,
     sync::{
         Arc, Weak,
@@ -13,7 +14,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
-use super::{Shared, state::GenerationRecord};
+use super::{Shadow, shadow::Trial, shared::Shared, state::GenerationRecord};
 use crate::connector::{CallError, Connector};
 
 /// One version of a connector while it serves. Lives as long as the registry or
@@ -32,8 +33,12 @@ pub(super) struct Generation {
 }
 
 /// Where a connector's calls find their generation.
+#[derive(Default)]
 pub(super) struct Slot {
     pub(super) current: ArcSwapOption<Generation>,
+    /// The candidate's, if it was tried on live reads. Changed with the book in
+    /// hand only.
+    pub(super) trial: ArcSwapOption<Trial>,
 }
 
 /// What the calls of a generation came to, since it began to serve in this
@@ -125,6 +130,24 @@ impl Slot {
             generation.release();
         }
     }
+
+    /// Begins to try a candidate against the generation that serves.
+    pub(super) fn begin_trial(&self, every: NonZeroU32, connector: Option<Connector>) {
+        let trial = Trial::new(every, connector, self.serving());
+        self.trial.store(Some(Arc::new(trial)));
+    }
+
+    /// What a candidate has shown says nothing about another generation.
+    pub(super) fn restart_trial(&self) {
+        if let Some(trial) = self.trial.load_full() {
+            self.trial.store(Some(Arc::new(trial.anew(self.serving()))));
+        }
+    }
+
+    fn serving(&self) -> Option<u64> {
+        let current = self.current.load();
+        current.as_ref().map(|current| current.record.id)
+    }
 }
 
 /// A call's hold on the generation that it began with: it stays the same, and in
@@ -148,6 +171,16 @@ impl Pinned {
     /// The connector, of this generation.
     pub fn connector(&self) -> &Connector {
         &self.generation.connector
+    }
+
+    /// The connector's candidate, if it is tried on live reads and this call's
+    /// turn has come: every so many calls of this one, and no more than four at
+    /// the same time. For reads alone: ask once per read.
+    pub fn shadow(&self) -> Option<Shadow> {
+        let registry = self.registry.upgrade()?;
+        let slots = registry.slots.load();
+        let trial = slots.get(&self.generation.app_id)?.trial.load();
+        trial.as_ref()?.turn(self.generation())
     }
 
     /// Tells how the call ended. Too many crashes of a generation on probation

@@ -18,165 +18,69 @@
 //! ```
 //!
 //! A component takes over only after all [stages](Stage): a broken one is
-//! refused, and what serves goes on to serve. All loads go through one task, one
-//! after the other. A new generation is on probation; if its calls
-//! [crash](Pinned::report), the one before takes over again, and the digest goes
-//! into quarantine. What was decided is on the disk before it happens.
+//! refused, and what serves goes on to serve. One that is [staged](Registry::stage)
+//! passes all but the last, and waits as the connector's candidate: to be looked
+//! at, to be tried [on live reads](Registry::shadow), to be
+//! [swapped in](Registry::swap_candidate).
+//!
+//! All changes go through one task, one after the other. A new generation is on
+//! probation; if its calls [crash](Pinned::report), the one before takes over
+//! again, and the digest goes into quarantine. What was decided is on the disk
+//! before it happens.
 
 pub mod audit;
+mod built_in;
+mod candidate;
 mod compatibility;
+mod config;
+mod examine;
 mod failure;
+mod folder;
 mod generation;
-mod loader;
+mod load;
+mod queue;
 mod replay;
+mod request;
+mod resume;
+mod rollback;
 mod serving;
 mod shadow;
+mod shared;
 mod signature;
 mod state;
 mod status;
-mod tmp_stub;
 mod watch;
-pub use tmp_stub::*;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, oneshot, watch as revisions},
-};
+use tokio::sync::watch as revisions;
 
 pub use compatibility::Incompatibility;
-pub use failure::{LoadFailure, RollbackError, Stage};
+pub use config::RegistryConfig;
+pub use failure::{CandidateError, LoadFailure, RollbackError, Stage};
+pub(crate) use folder::LOG;
+pub use folder::{RegistryError, check_folder};
 pub use generation::{Pinned, Traffic};
-pub use loader::{LoadReport, LoadRequest, StageReport};
+pub use load::{LoadReport, StageReport};
 pub use replay::{CallDiff, FixtureDiff, ReplayDiff, RequestDiff, ValueDiff};
+pub use request::LoadRequest;
 pub use shadow::{Shadow, ShadowReport};
 pub use signature::{KeyFileError, SignatureError, SignaturePolicy, TrustedKeys};
-pub(crate) use state::LOG;
-pub use state::{GenerationRecord, QuarantineRecord, RegistryError, check_folder};
-pub use status::{ConnectorStatus, GenerationState, GenerationStatus};
+pub use state::{GenerationRecord, QuarantineRecord};
+pub use status::{CandidateStatus, ConnectorStatus, GenerationState, GenerationStatus};
 pub use watch::{DirectoryWatch, Watching};
 
-use crate::{Connector, engine::Engine};
+use crate::engine::Engine;
 use audit::{AuditCheck, AuditError, AuditEvent, Entry};
-use generation::{Generation, Slot};
-use state::Folder;
-
-/// How a registry works.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct RegistryConfig {
-    /// Where its state, components and audit log are. One process at a time.
-    pub folder: PathBuf,
-    /// Whose components are loaded.
-    pub signatures: SignaturePolicy,
-    /// Folder of recordings that a new version is held against; those of other
-    /// connectors are passed over. None to do without.
-    pub fixtures: Option<PathBuf>,
-    /// How many earlier generations of each connector are kept for a rollback.
-    pub keep: usize,
-    /// After this the calls that a replaced generation still has are reported as
-    /// overdue. They are not ended: each has a deadline of its own.
-    pub drain_deadline: Duration,
-    /// How long a new generation is on probation.
-    pub probation: Duration,
-    /// So many crashes of calls within the probation bring the earlier generation
-    /// back.
-    pub crashes: u64,
-    /// Is told of each stage of a load when it begins; runs within the load.
-    pub on_stage: Option<Arc<dyn Fn(Stage) + Send + Sync>>,
-}
-
-impl RegistryConfig {
-    /// With the defaults: three generations kept, 30 s to drain, 10 minutes of
-    /// probation, three crashes; no recordings, and nobody looks at signatures.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            signatures: SignaturePolicy::Off,
-            fixtures: None,
-            keep: 3,
-            drain_deadline: Duration::from_secs(30),
-            probation: Duration::from_secs(600),
-            crashes: 3,
-            on_stage: None,
-        }
-    }
-}
-
-impl std::fmt::Debug for RegistryConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegistryConfig")
-            .field("folder", &self.folder)
-            .field("signatures", &self.signatures)
-            .field("fixtures", &self.fixtures)
-            .field("keep", &self.keep)
-            .finish_non_exhaustive()
-    }
-}
+use folder::Folder;
+use queue::Queue;
+use shared::Shared;
 
 /// The connectors that a process serves. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
     shared: Arc<Shared>,
-    queue: mpsc::UnboundedSender<Command>,
-}
-
-/// What the registry, its task and the calls share.
-struct Shared {
-    engine: Engine,
-    config: RegistryConfig,
-    /// By the connector's id. Connectors are added, never taken out.
-    slots: ArcSwap<BTreeMap<String, Arc<Slot>>>,
-    book: Mutex<Book>,
-    /// Grows with each change of who serves.
-    revision: revisions::Sender<u64>,
-    /// Outlives each call that reports from another runtime.
-    runtime: Handle,
-}
-
-/// What only one may change at a time. Held for the time of a few writes to the
-/// disk, never while anything is awaited.
-struct Book {
-    folder: Folder,
-    /// Whom to return to while a generation is on probation, by connector.
-    fallbacks: BTreeMap<String, Arc<Generation>>,
-    /// All that are in memory, also those that only a call holds.
-    alive: Vec<Weak<Generation>>,
-    /// Why a connector has nobody to serve, since this process began.
-    problems: BTreeMap<String, String>,
-}
-
-/// What the task does.
-enum Command {
-    Load(
-        Box<LoadRequest>,
-        oneshot::Sender<Result<LoadReport, LoadFailure>>,
-    ),
-    Shadow(
-        Box<LoadRequest>,
-        oneshot::Sender<Result<Shadow, LoadFailure>>,
-    ),
-    Rollback {
-        app_id: String,
-        to: Option<u64>,
-        by: String,
-        reason: String,
-        reply: oneshot::Sender<Result<u64, RollbackError>>,
-    },
-    Quarantine {
-        sha256: String,
-        by: String,
-        reason: String,
-        reply: oneshot::Sender<Result<(), RollbackError>>,
-    },
-    Close(oneshot::Sender<Result<(), RegistryError>>),
+    queue: Queue,
 }
 
 impl Registry {
@@ -193,22 +97,9 @@ impl Registry {
                     cause: std::io::Error::other(error),
                 })??
         };
-        let (queue, commands) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            engine: engine.clone(),
-            config,
-            slots: ArcSwap::default(),
-            book: Mutex::new(Book {
-                folder,
-                fallbacks: BTreeMap::new(),
-                alive: Vec::new(),
-                problems: BTreeMap::new(),
-            }),
-            revision: revisions::Sender::new(0),
-            runtime: Handle::current(),
-        });
+        let shared = Arc::new(Shared::new(engine.clone(), config, folder));
         shared.resume().await?;
-        tokio::spawn(loader::work(Arc::clone(&shared), commands));
+        let queue = Queue::new(Arc::clone(&shared));
         Ok(Self { shared, queue })
     }
 
@@ -231,24 +122,72 @@ impl Registry {
     }
 
     /// Takes a component through all stages, and lets it take over. Waits for
-    /// loads that were asked for earlier; goes on if the caller does not wait.
+    /// what was asked for earlier; goes on if the caller does not wait.
     pub async fn load(&self, request: LoadRequest) -> Result<LoadReport, LoadFailure> {
-        let (reply, answer) = oneshot::channel();
-        self.queue
-            .send(Command::Load(Box::new(request), reply))
-            .map_err(|_| LoadFailure::Closed)?;
-        answer.await.map_err(|_| LoadFailure::Closed)?
+        let loaded = self
+            .queue
+            .run(move |shared| async move { shared.load(request).await });
+        loaded.await.unwrap_or(Err(LoadFailure::Closed))
     }
 
-    /// Takes a component through all stages up to the recordings, and returns it
-    /// to be [tried on live reads](Shadow::read). It takes over with
-    /// [`LoadRequest::shadowed`].
-    pub async fn shadow(&self, request: LoadRequest) -> Result<Shadow, LoadFailure> {
-        let (reply, answer) = oneshot::channel();
-        self.queue
-            .send(Command::Shadow(Box::new(request), reply))
-            .map_err(|_| LoadFailure::Closed)?;
-        answer.await.map_err(|_| LoadFailure::Closed)?
+    /// Takes a component through all stages but the swap, and keeps it as the
+    /// connector's candidate, in place of the one that was. What it does
+    /// otherwise than the running generation is in the report and stops
+    /// nothing. A connector that has nobody to serve gets it at once.
+    pub async fn stage(&self, request: LoadRequest) -> Result<LoadReport, LoadFailure> {
+        let request = request.staged();
+        self.load(request).await
+    }
+
+    /// Takes the candidate through all stages once more, and lets it take over.
+    /// If it was tried on live reads, it is held to what it has shown. `accept`
+    /// is as in [`LoadRequest::accept`].
+    pub async fn swap_candidate(
+        &self,
+        app_id: &str,
+        by: &str,
+        accept: bool,
+    ) -> Result<LoadReport, LoadFailure> {
+        let (app_id, by) = (app_id.to_owned(), by.to_owned());
+        let swapped = self.queue.run(move |shared| async move {
+            let request = shared.candidate_request(&app_id, &by)?;
+            shared.load(request.accept(accept)).await
+        });
+        swapped.await.unwrap_or(Err(LoadFailure::Closed))
+    }
+
+    /// Tries the candidate on every so many live reads, from now on: see
+    /// [`Pinned::shadow`]. Begins anew if it is at it.
+    pub async fn shadow(
+        &self,
+        app_id: &str,
+        every: NonZeroU32,
+        by: &str,
+    ) -> Result<(), CandidateError> {
+        let (app_id, by) = (app_id.to_owned(), by.to_owned());
+        let begun = self
+            .queue
+            .run(move |shared| async move { shared.begin_trial(&app_id, every, &by).await });
+        begun.await.unwrap_or(Err(CandidateError::Closed))
+    }
+
+    /// Tries the candidate on no more reads. Those under way end. What it has
+    /// shown is kept until it is none any more, but for a restart.
+    pub async fn end_shadow(&self, app_id: &str, by: &str) -> Result<(), CandidateError> {
+        let (app_id, by) = (app_id.to_owned(), by.to_owned());
+        let ended = self
+            .queue
+            .run(move |shared| async move { shared.end_trial(&app_id, &by) });
+        ended.await.unwrap_or(Err(CandidateError::Closed))
+    }
+
+    /// Forgets the candidate.
+    pub async fn discard(&self, app_id: &str, by: &str) -> Result<(), CandidateError> {
+        let (app_id, by) = (app_id.to_owned(), by.to_owned());
+        let discarded = self
+            .queue
+            .run(move |shared| async move { shared.discard(&app_id, &by) });
+        discarded.await.unwrap_or(Err(CandidateError::Closed))
     }
 
     /// Returns to an earlier generation: to the one named, or to the newest one
@@ -261,39 +200,27 @@ impl Registry {
         by: &str,
         reason: &str,
     ) -> Result<u64, RollbackError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Rollback {
-            app_id: app_id.to_owned(),
-            to,
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-            reply,
-        };
-        self.queue
-            .send(command)
-            .map_err(|_| RollbackError::Closed)?;
-        answer.await.map_err(|_| RollbackError::Closed)?
+        let (app_id, by, reason) = (app_id.to_owned(), by.to_owned(), reason.to_owned());
+        let back = self
+            .queue
+            .run(move |shared| async move { shared.return_to(&app_id, to, &by, &reason).await });
+        back.await.unwrap_or(Err(RollbackError::Closed))
     }
 
     /// Puts a digest into quarantine. If it serves, the newest earlier generation
-    /// takes over; if there is none, the connector serves no more.
+    /// takes over; if there is none, the connector serves no more. If it is a
+    /// candidate, it is forgotten.
     pub async fn quarantine(
         &self,
         sha256: &str,
         by: &str,
         reason: &str,
     ) -> Result<(), RollbackError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Quarantine {
-            sha256: sha256.to_owned(),
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-            reply,
-        };
-        self.queue
-            .send(command)
-            .map_err(|_| RollbackError::Closed)?;
-        answer.await.map_err(|_| RollbackError::Closed)?
+        let (sha256, by, reason) = (sha256.to_owned(), by.to_owned(), reason.to_owned());
+        let withdrawn = self
+            .queue
+            .run(move |shared| async move { shared.withdraw(&sha256, &by, &reason).await });
+        withdrawn.await.unwrap_or(Err(RollbackError::Closed))
     }
 
     /// Takes a digest out of quarantine. Returns whether it was there.
@@ -336,13 +263,14 @@ impl Registry {
 
     /// Waits for what was asked for earlier, and closes the registry with all its
     /// clones: the folder is free for another process. Generations that are
-    /// pinned, or are pinned later, go on to serve; nothing changes any more.
+    /// pinned, or are pinned later, go on to serve; nothing changes any more, and
+    /// reads of candidates end.
     pub async fn close(self) -> Result<(), RegistryError> {
-        let (reply, answer) = oneshot::channel();
-        self.queue
-            .send(Command::Close(reply))
-            .map_err(|_| RegistryError::Closed)?;
-        answer.await.map_err(|_| RegistryError::Closed)?
+        let closed = self
+            .queue
+            .run(move |shared| async move { shared.close() })
+            .await;
+        closed.unwrap_or(Err(RegistryError::Closed))
     }
 
     /// Checks the audit log from beginning to end.
@@ -352,8 +280,8 @@ impl Registry {
         audit::verify(book.folder.audit.path())
     }
 
-    /// Grows with each change of who serves, and when a replaced generation's
-    /// calls have ended.
+    /// Grows with each change of who serves and who waits to, and when a replaced
+    /// generation's calls have ended.
     pub fn changes(&self) -> revisions::Receiver<u64> {
         self.shared.revision.subscribe()
     }
@@ -362,41 +290,6 @@ impl Registry {
     /// Ends when the result is dropped.
     pub fn watch(&self, folder: impl Into<PathBuf>, every: Duration) -> Watching {
         DirectoryWatch::new(self, folder).every(every)
-    }
-}
-
-impl Shared {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        // A panic leaves the book as it was before or after a change: a state
-        // is taken over whole.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The slot of a connector, which is made if it is new.
-    fn slot(&self, app_id: &str) -> Arc<Slot> {
-        if let Some(slot) = self.slots.load().get(app_id) {
-            return Arc::clone(slot);
-        }
-        let new = Arc::new(Slot {
-            current: arc_swap::ArcSwapOption::empty(),
-        });
-        self.slots.rcu(|slots| {
-            let mut slots = BTreeMap::clone(slots);
-            slots
-                .entry(app_id.to_owned())
-                .or_insert_with(|| Arc::clone(&new));
-            slots
-        });
-        let slots = self.slots.load();
-        slots.get(app_id).map_or(new, Arc::clone)
-    }
-
-    fn serving(&self, app_id: &str) -> Option<Arc<Generation>> {
-        self.slots.load().get(app_id)?.current.load_full()
-    }
-
-    fn changed(&self) {
-        self.revision.send_modify(|revision| *revision += 1);
     }
 }
 

@@ -110,34 +110,32 @@ impl CallDiff {
 impl fmt::Display for ReplayDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fixture in &self.fixtures {
+            writeln!(f, "{}", printable(&fixture.fixture))?;
             for call in &fixture.calls {
-                let name = format!("{}, {}", fixture.fixture, call.function);
-                writeln!(f, "{} (call {})", printable(&name), call.call)?;
-                if let Some(crash) = &call.crash {
-                    writeln!(f, "  crashed: {}", printable(crash))?;
-                }
-                for ValueDiff {
-                    path,
-                    running,
-                    candidate,
-                } in &call.output
-                {
-                    writeln!(f, "  {}", printable(path))?;
-                    sides(f, running.as_ref(), candidate.as_ref())?;
-                }
-                for RequestDiff {
-                    position,
-                    running,
-                    candidate,
-                } in &call.requests
-                {
-                    writeln!(f, "  request {position}")?;
-                    sides(f, running.as_ref(), candidate.as_ref())?;
-                }
-                if call.omitted > 0 {
-                    writeln!(f, "  and {} more", call.omitted)?;
-                }
+                write!(f, "{call}")?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// Line by line, for a terminal.
+impl fmt::Display for CallDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {} (call {})", printable(&self.function), self.call)?;
+        if let Some(crash) = &self.crash {
+            writeln!(f, "    crashed: {}", printable(crash))?;
+        }
+        for value in &self.output {
+            writeln!(f, "    {}", printable(&value.path))?;
+            sides(f, value.running.as_ref(), value.candidate.as_ref())?;
+        }
+        for request in &self.requests {
+            writeln!(f, "    request {}", request.position)?;
+            sides(f, request.running.as_ref(), request.candidate.as_ref())?;
+        }
+        if self.omitted > 0 {
+            writeln!(f, "    and {} more", self.omitted)?;
         }
         Ok(())
     }
@@ -150,7 +148,7 @@ fn sides<T: fmt::Display>(
 ) -> fmt::Result {
     for (sign, side) in [('-', running), ('+', candidate)] {
         if let Some(side) = side {
-            writeln!(f, "    {sign} {}", printable(&side.to_string()))?;
+            writeln!(f, "      {sign} {}", printable(&side.to_string()))?;
         }
     }
     Ok(())
@@ -278,7 +276,10 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
     for call in &cassette.harness.calls {
         let (output, crash) = match &tenant {
             Err(error) => error.clone(),
-            Ok(tenant) => outcome(&tenant.call(&call.function, &call.input).await),
+            Ok(tenant) => {
+                let called = tenant.call(&call.function, &call.input).await;
+                outcome(called.as_ref().map(Value::clone))
+            }
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
         played.push(Played {
@@ -292,7 +293,7 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
 }
 
 /// A call's result or error as one value, and its crash.
-pub(super) fn outcome(outcome: &Result<Value, CallError>) -> (Value, Option<String>) {
+pub(super) fn outcome(outcome: Result<Value, &CallError>) -> (Value, Option<String>) {
     match outcome {
         Ok(value) => (serde_json::json!({ "ok": value }), None),
         Err(error) => {

@@ -9,6 +9,7 @@ use std::{
 
 use minisign_verify::{PublicKey, Signature};
 
+use super::built_in::BUILT_IN;
 use crate::text::printable;
 
 /// What a signature is needed for.
@@ -144,6 +145,17 @@ pub(super) struct Seal {
 }
 
 impl SignaturePolicy {
+    /// Whether a component may go on to serve that was let in with that
+    /// signer: the policy may have changed, and the keys.
+    pub(super) fn permits(&self, signer: Option<&str>) -> bool {
+        match self {
+            Self::Off | Self::Warn(_) => true,
+            Self::Require(keys) => signer.is_some_and(|signer| {
+                signer == BUILT_IN || keys.0.iter().any(|(name, _)| name == signer)
+            }),
+        }
+    }
+
     pub(super) fn check(
         &self,
         bytes: &[u8],

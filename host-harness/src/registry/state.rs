@@ -1,79 +1,18 @@
-//! What must survive a restart: which generation serves, which are kept, what is
-//! in quarantine. One file, replaced whole; the components lie beside it by
-//! digest.
+//! What must survive a restart: which generation serves, which are kept, who
+//! waits to take over, what is in quarantine.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, num::NonZeroU32, path::Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{
-    Stage,
-    audit::{self, AuditCheck, AuditError, AuditHead, AuditLog, Entry, Facts},
+    RegistryError, Stage,
+    audit::{AuditHead, Facts},
 };
-use crate::{egress::cassette::hex, whole_file};
 
 /// Raised when the file changes its meaning.
 const FORMAT: u32 = 1;
-
-/// Its name in the folder.
-const STATE: &str = "state.json";
-
-/// The audit log's name in the folder.
-pub(crate) const LOG: &str = "audit.jsonl";
-
-/// Why the registry's folder can't be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// A file or folder.
-    #[error("`{path}` can't be used: {cause}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// Somebody else is at it.
-    #[error("another process uses the registry `{0}`")]
-    Busy(PathBuf),
-    /// The state is not readable.
-    #[error("the registry's state `{path}` is not readable: {cause}")]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: String,
-    },
-    /// The audit log.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// The registry was closed.
-    #[error("the registry is closed")]
-    Closed,
-}
-
-impl RegistryError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::File { .. } => "the state folder must be on a disk with space, and belong to you",
-            Self::Busy(_) => "one process serves a registry; give the other one its own folder",
-            Self::State { .. } => {
-                "move the file away and load the connectors again: their components are still in \
-                 the folder `components` beside it"
-            }
-            Self::Audit(error) => error.hint(),
-            Self::Closed => "open it again",
-        }
-    }
-}
 
 /// One generation, as it is written down.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -117,7 +56,8 @@ pub(super) struct State {
     pub(super) quarantine: BTreeMap<String, QuarantineRecord>,
     /// What is being loaded.
     pub(super) loading: Option<Loading>,
-    audit: Option<AuditHead>,
+    /// Where the audit log ended when this was written.
+    pub(super) audit: Option<AuditHead>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -126,6 +66,32 @@ pub(super) struct ConnectorState {
     pub(super) current: Option<u64>,
     /// In the order of their ids. The current one is among them.
     pub(super) generations: Vec<GenerationRecord>,
+    /// Who waits to take over.
+    pub(super) candidate: Option<CandidateRecord>,
+}
+
+/// A component that has passed the stages, and waits to take over.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct CandidateRecord {
+    pub(super) sha256: String,
+    pub(super) version: String,
+    pub(super) contract: String,
+    pub(super) signer: Option<String>,
+    pub(super) source: String,
+    pub(super) by: String,
+    pub(super) since: Timestamp,
+    /// For the stage that looks at it once more.
+    pub(super) signature: Option<String>,
+    /// Once it was tried on live reads, it is held to what it has shown.
+    pub(super) shadow: Option<Sampling>,
+}
+
+/// How a candidate is tried on live reads.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Sampling {
+    /// Every so many reads one is asked twice.
+    pub(super) every: NonZeroU32,
+    pub(super) ended: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -137,6 +103,18 @@ pub(super) struct Loading {
 }
 
 impl GenerationRecord {
+    pub(super) fn facts(&self, app_id: &str) -> Facts {
+        Facts {
+            app_id: Some(app_id.to_owned()),
+            sha256: Some(self.sha256.clone()),
+            version: Some(self.version.clone()),
+            contract: Some(self.contract.clone()),
+            signer: self.signer.clone(),
+        }
+    }
+}
+
+impl CandidateRecord {
     pub(super) fn facts(&self, app_id: &str) -> Facts {
         Facts {
             app_id: Some(app_id.to_owned()),
@@ -175,146 +153,8 @@ impl ConnectorState {
     }
 }
 
-/// Checks the audit log in the folder of a registry, which may be in use: also
-/// that it reaches as far as the registry has noted.
-pub fn check_folder(folder: &Path) -> Result<AuditCheck, RegistryError> {
-    // In this order: the log may grow meanwhile, and the note follows the log.
-    let state = State::read(&folder.join(STATE))?;
-    let log = folder.join(LOG);
-    let check = audit::verify(&log)?;
-    if let Some(known) = &state.audit {
-        check.reaches(&log, known)?;
-    }
-    Ok(check)
-}
-
-/// The folder: state, components and audit log, held by one process.
-#[derive(Debug)]
-pub(super) struct Folder {
-    path: PathBuf,
-    pub(super) state: State,
-    pub(super) audit: AuditLog,
-    lock: File,
-    closed: bool,
-}
-
-impl Folder {
-    pub(super) fn open(path: &Path) -> Result<Self, RegistryError> {
-        let components = path.join("components");
-        create(&components)?;
-        let lock = lock(path)?;
-        let state = State::read(&path.join(STATE))?;
-        let audit = AuditLog::open(&path.join(LOG), state.audit.as_ref())?;
-        let folder = Self {
-            path: path.to_owned(),
-            state,
-            audit,
-            lock,
-            closed: false,
-        };
-        folder.sweep();
-        Ok(folder)
-    }
-
-    /// Writes the state down, and only then takes it over.
-    pub(super) fn save(&mut self, mut state: State) -> Result<(), RegistryError> {
-        if self.closed {
-            return Err(RegistryError::Closed);
-        }
-        state.audit = Some(self.audit.head().clone());
-        let path = self.path.join(STATE);
-        let mut text =
-            serde_json::to_string_pretty(&state).expect("the state has string keys only");
-        text.push('\n');
-        whole_file::write_private(&path, text.as_bytes())
-            .map_err(|cause| RegistryError::File { path, cause })?;
-        self.state = state;
-        Ok(())
-    }
-
-    /// Writes down where the log ends, and lets another process in. Nothing is
-    /// written from then on.
-    pub(super) fn close(&mut self) -> Result<(), RegistryError> {
-        let saved = self.save(self.state.clone());
-        self.closed = true;
-        self.audit.end();
-        self.lock.unlock().map_err(|cause| RegistryError::File {
-            path: self.path.join("lock"),
-            cause,
-        })?;
-        saved
-    }
-
-    pub(super) fn closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Writes a record, then the state. If the state can't be written, another
-    /// record says so.
-    pub(super) fn commit(&mut self, entry: Entry<'_>, state: State) -> Result<(), RegistryError> {
-        let component = entry.component.clone();
-        self.audit.append(entry)?;
-        let saved = self.save(state);
-        if let Err(error) = &saved {
-            let entry = Entry::new(audit::AuditEvent::Failed, "registry", component);
-            self.audit.append(entry.reason(error))?;
-        }
-        saved
-    }
-
-    /// Keeps a component.
-    pub(super) fn keep(&self, sha256: &str, bytes: &[u8]) -> Result<(), RegistryError> {
-        let path = self.component(sha256);
-        whole_file::write_private(&path, bytes).map_err(|cause| RegistryError::File { path, cause })
-    }
-
-    /// Reads a component that was kept. What does not have its digest any more is
-    /// not returned.
-    pub(super) fn kept(&self, sha256: &str) -> Result<Vec<u8>, RegistryError> {
-        let path = self.component(sha256);
-        let bytes = fs::read(&path).map_err(|cause| RegistryError::File {
-            path: path.clone(),
-            cause,
-        })?;
-        if hex(&Sha256::digest(&bytes)) == sha256 {
-            return Ok(bytes);
-        }
-        Err(RegistryError::File {
-            path,
-            cause: io::Error::new(io::ErrorKind::InvalidData, "it does not have its digest"),
-        })
-    }
-
-    /// Removes components that no generation needs. One that can't be removed
-    /// takes space and nothing else.
-    pub(super) fn sweep(&self) {
-        if self.closed {
-            return;
-        }
-        let needed = |name: &str| {
-            self.state
-                .connectors
-                .values()
-                .flat_map(|connector| &connector.generations)
-                .any(|record| name == format!("{}.wasm", record.sha256))
-        };
-        let Ok(entries) = fs::read_dir(self.path.join("components")) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            if !entry.file_name().to_str().is_some_and(needed) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-
-    fn component(&self, sha256: &str) -> PathBuf {
-        self.path.join("components").join(format!("{sha256}.wasm"))
-    }
-}
-
 impl State {
-    fn read(path: &Path) -> Result<Self, RegistryError> {
+    pub(super) fn read(path: &Path) -> Result<Self, RegistryError> {
         let unreadable = |cause: String| RegistryError::State {
             path: path.to_owned(),
             cause,
@@ -344,46 +184,85 @@ impl State {
             return Err(unreadable(format!("it has the format {}", state.format)));
         }
         // Digests become names of files.
-        let digests = state
-            .connectors
-            .values()
-            .flat_map(|connector| &connector.generations);
-        for record in digests {
-            if record.sha256.len() != 64 || !record.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(unreadable(format!("`{}` is no digest", record.sha256)));
+        for sha256 in state.digests() {
+            if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(unreadable(format!("`{sha256}` is no digest")));
             }
         }
         Ok(state)
     }
-}
 
-fn create(folder: &Path) -> Result<(), RegistryError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    // What lies there is run.
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|cause| RegistryError::File {
-        path: folder.to_owned(),
-        cause,
-    })
-}
+    /// Who waits to take over from that connector.
+    pub(super) fn candidate(&self, app_id: &str) -> Option<&CandidateRecord> {
+        self.connectors.get(app_id)?.candidate.as_ref()
+    }
 
-fn lock(folder: &Path) -> Result<File, RegistryError> {
-    let path = folder.join("lock");
-    let failed = |cause| RegistryError::File {
-        path: path.clone(),
-        cause,
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RegistryError::Busy(folder.to_owned())),
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    pub(super) fn candidate_mut(&mut self, app_id: &str) -> Option<&mut CandidateRecord> {
+        self.connectors.get_mut(app_id)?.candidate.as_mut()
+    }
+
+    /// Of all components that are kept.
+    pub(super) fn digests(&self) -> impl Iterator<Item = &str> {
+        self.connectors.values().flat_map(|connector| {
+            let generations = connector.generations.iter();
+            let candidate = connector.candidate.iter();
+            generations
+                .map(|record| record.sha256.as_str())
+                .chain(candidate.map(|record| record.sha256.as_str()))
+        })
+    }
+
+    /// What is known of a digest.
+    pub(super) fn facts(&self, sha256: &str) -> Facts {
+        let known = self.connectors.iter().find_map(|(app_id, connector)| {
+            let mut records = connector.generations.iter();
+            let kept = records.find(|record| record.sha256 == sha256);
+            let candidate = connector.candidate.as_ref();
+            let candidate = candidate.filter(|candidate| candidate.sha256 == sha256);
+            kept.map(|record| record.facts(app_id))
+                .or_else(|| Some(candidate?.facts(app_id)))
+        });
+        known.unwrap_or_else(|| Facts {
+            sha256: Some(sha256.to_owned()),
+            ..Facts::default()
+        })
+    }
+
+    pub(super) fn quarantine(&mut self, sha256: &str, by: &str, reason: &str) {
+        let record = QuarantineRecord {
+            reason: reason.to_owned(),
+            at: Timestamp::now(),
+            by: by.to_owned(),
+        };
+        self.quarantine.insert(sha256.to_owned(), record);
+    }
+
+    /// Earlier generations that could serve, the newest first.
+    pub(super) fn earlier(&self, app_id: &str, than: u64) -> Vec<GenerationRecord> {
+        let Some(connector) = self.connectors.get(app_id) else {
+            return Vec::new();
+        };
+        let mut earlier: Vec<GenerationRecord> = connector
+            .generations
+            .iter()
+            .filter(|record| record.id < than && !self.quarantine.contains_key(&record.sha256))
+            .cloned()
+            .collect();
+        earlier.sort_by_key(|record| std::cmp::Reverse(record.id));
+        earlier
+    }
+
+    /// Forgets what is in quarantine, but for generations that serve.
+    pub(super) fn drop_quarantined(&mut self) {
+        let quarantine = &self.quarantine;
+        for connector in self.connectors.values_mut() {
+            let current = connector.current;
+            connector.generations.retain(|record| {
+                Some(record.id) == current || !quarantine.contains_key(&record.sha256)
+            });
+            let candidate = connector.candidate.take();
+            connector.candidate =
+                candidate.filter(|candidate| !quarantine.contains_key(&candidate.sha256));
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Weak;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{GenerationRecord, Shared, Traffic};
+use super::{GenerationRecord, ShadowReport, Traffic, shared::Shared};
 
 /// One connector.
 #[derive(Clone, Debug, Serialize)]
@@ -20,7 +21,30 @@ pub struct ConnectorStatus {
     pub problem: Option<String>,
     /// Its generations, the newest first.
     pub generations: Vec<GenerationStatus>,
-    pub candidate: Option<super::CandidateStatus>,
+    /// Who waits to take over.
+    pub candidate: Option<CandidateStatus>,
+}
+
+/// A component that has passed the stages, and waits to take over.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CandidateStatus {
+    /// Digest of the component, in hexadecimal.
+    pub sha256: String,
+    /// The version that it says it has.
+    pub version: String,
+    /// The contract that it speaks.
+    pub contract: String,
+    /// Whose signature it bears.
+    pub signer: Option<String>,
+    /// Where it was loaded from.
+    pub source: String,
+    /// Who wanted it.
+    pub by: String,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// What it has shown on live reads, if it was tried on some.
+    pub shadow: Option<ShadowReport>,
 }
 
 /// One generation.
@@ -100,7 +124,18 @@ impl Shared {
                     serving: serving.as_ref().map(|serving| serving.record.id),
                     problem: book.problems.get(app_id).cloned(),
                     generations,
-                    candidate: None,
+                    candidate: book.folder.state.candidate(app_id).map(|candidate| {
+                        CandidateStatus {
+                            sha256: candidate.sha256.clone(),
+                            version: candidate.version.clone(),
+                            contract: candidate.contract.clone(),
+                            signer: candidate.signer.clone(),
+                            source: candidate.source.clone(),
+                            by: candidate.by.clone(),
+                            since: candidate.since,
+                            shadow: slot.trial.load().as_ref().map(|trial| trial.report()),
+                        }
+                    }),
                 }
             })
             .collect()

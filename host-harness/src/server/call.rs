@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Connector, Tenant,
     contract::types::{Effect, Notice, PageRequest},
+    registry::Shadow,
 };
 
 /// One call.
@@ -31,6 +32,8 @@ pub(super) struct Call<'a> {
     /// Where the capability is about one.
     pub(super) tenant: Option<&'a Borrowed>,
     pub(super) live: &'a Arc<LiveCall>,
+    /// The candidate that is to be asked the same, if it is its turn.
+    pub(super) shadow: Option<&'a Shadow>,
     pub(super) ends: Instant,
 }
 
@@ -61,6 +64,10 @@ impl Call<'_> {
             return Err(self.out_of_time());
         }
         let tenant = self.borrowed()?.tenant.within(left);
+        let tenant = match self.shadow {
+            Some(shadow) => shadow.watch(&tenant),
+            None => tenant,
+        };
         Ok(tenant.watched(Arc::new(Looking(Arc::clone(self.live)))))
     }
 

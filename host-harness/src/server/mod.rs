@@ -79,7 +79,7 @@ pub use reach::{Places, Reach};
 pub use tenants::{StoredProfiles, TenantLimits};
 
 use call::{Answer, Call};
-use capability::{Capability, Kind};
+use capability::{Capability, Kind, Level};
 use envelope::Envelope;
 use error::WireError;
 use live::{Began, LiveCall, LiveCalls, Looking};
@@ -87,7 +87,7 @@ use metrics::Metrics;
 use tenants::Tenants;
 use traces::Caller;
 
-use crate::spans::Worker;
+use crate::{registry::Pinned, spans::Worker};
 
 /// How long after its deadline a call that does not end by itself is ended.
 const GRACE: Duration = Duration::from_secs(2);
@@ -419,6 +419,10 @@ impl Shared {
         if let Some(tenant) = &tenant {
             live.of_tenant(tenant.label());
         }
+        let shadow = match capability.level {
+            Level::Read if tenant.is_some() => served.pinned().and_then(Pinned::shadow),
+            _ => None,
+        };
         let call = Call {
             shared: self,
             connector: served,
@@ -427,6 +431,7 @@ impl Shared {
             envelope: &envelope,
             tenant: tenant.as_ref(),
             live,
+            shadow: shadow.as_ref(),
             ends: started + deadline,
         };
         let outcome = tokio::time::timeout(call.left() + GRACE, dispatch(&call)).await;
@@ -436,7 +441,12 @@ impl Shared {
         {
             self.tenants.forget(tenant).await;
         }
-        Ok(call.to_json(outcome?))
+        let answer = outcome.map(|outcome| call.to_json(outcome));
+        // Nobody waits for it.
+        if let Some(shadow) = shadow {
+            tokio::spawn(shadow.compare());
+        }
+        answer
     }
 }
 

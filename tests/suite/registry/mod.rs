@@ -5,6 +5,7 @@
 //! length; what crashes or claims what it is not is the hostile connector.
 
 mod audit;
+mod candidate;
 mod probation;
 mod refusals;
 mod restart;
@@ -14,12 +15,13 @@ mod swap;
 mod tenant;
 mod watch;
 
-use std::{path::Path, sync::LazyLock};
+use std::{fs, path::Path, sync::LazyLock};
 
 use host_harness::{
     CallError, Credential, Engine, EngineConfig, Grant, TenantConfig,
     connector::BUNDLED,
     contract::types::Account,
+    egress::cassette::Cassette,
     registry::{
         LoadRequest, Pinned, Registry, RegistryConfig,
         audit::{AuditEvent, AuditRecord},
@@ -80,6 +82,23 @@ fn replaced(component: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 
 fn load(bytes: &[u8]) -> LoadRequest {
     LoadRequest::bytes("a test", bytes, "ada")
+}
+
+/// Recordings of the connector, and one of another one, which is none of its
+/// business.
+fn recordings() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let of = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/");
+    for name in ["entitlements.json", "account.json"] {
+        fs::copy(format!("{of}{name}"), folder.path().join(name)).expect("copied");
+    }
+    let path = format!("{of}account.json");
+    let mut other = Cassette::read(path.as_ref()).expect("a cassette");
+    other.harness.connector.app_id = "other".to_owned();
+    other.interactions.clear();
+    let file = folder.path().join("other.json");
+    other.write(&file).expect("written");
+    folder
 }
 
 fn config(folder: &Path) -> RegistryConfig {

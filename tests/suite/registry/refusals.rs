@@ -4,12 +4,11 @@ use std::fs;
 
 use host_harness::{
     LoadError,
-    egress::cassette::Cassette,
     registry::{Incompatibility, LoadFailure, LoadRequest, Registry, Stage, audit::AuditEvent},
 };
 use serde_json::json;
 
-use super::{config, events, hostile, last, load, open, renamed, serving, version};
+use super::{config, events, hostile, last, load, open, recordings, renamed, serving, version};
 use crate::support::run;
 
 fn component(text: &str) -> Vec<u8> {
@@ -128,26 +127,11 @@ fn a_version_that_lacks_what_the_running_one_has_is_refused_with_what_is_missing
     });
 }
 
-/// Recordings of the connector, and one of another one, which is none of its
-/// business.
-fn fixtures(folder: &std::path::Path) {
-    let of = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/");
-    for name in ["entitlements.json", "account.json"] {
-        fs::copy(format!("{of}{name}"), folder.join(name)).expect("copied");
-    }
-    let path = format!("{of}account.json");
-    let mut other = Cassette::read(path.as_ref()).expect("a cassette");
-    other.harness.connector.app_id = "other".to_owned();
-    other.interactions.clear();
-    other.write(&folder.join("other.json")).expect("written");
-}
-
 #[test]
 fn a_version_with_another_output_is_refused_with_the_difference_unless_it_is_accepted() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let recordings = tempfile::tempdir().expect("a folder");
-        fixtures(recordings.path());
+        let recordings = recordings();
         let mut config = config(folder.path());
         config.fixtures = Some(recordings.path().to_owned());
         let registry = open(config).await;
@@ -205,8 +189,7 @@ fn a_version_with_another_output_is_refused_with_the_difference_unless_it_is_acc
 fn a_version_that_makes_other_requests_is_refused_with_them() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let recordings = tempfile::tempdir().expect("a folder");
-        fixtures(recordings.path());
+        let recordings = recordings();
         let mut config = config(folder.path());
         config.fixtures = Some(recordings.path().to_owned());
         let registry = open(config).await;

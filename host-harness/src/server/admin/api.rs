@@ -9,18 +9,18 @@ use std::{num::NonZeroU32, sync::Arc};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequestParts, Path, Query, State},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, State},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, request::Parts};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::OPERATOR;
 use crate::{
-    registry::{LoadFailure, LoadRequest, Registry, RegistryError, RollbackError},
+    registry::{CandidateError, LoadFailure, LoadRequest, Registry, RegistryError, RollbackError},
     server::Shared,
 };
 
@@ -90,6 +90,24 @@ impl FromRequestParts<Arc<Shared>> for Operator {
             "nothing says who changes this",
             "send your name as `x-operator`, at most 64 characters",
         ))
+    }
+}
+
+/// What is wanted, as JSON.
+struct Wanted<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Wanted<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Response> {
+        match Json::from_request(request, shared).await {
+            Ok(Json(wanted)) => Ok(Self(wanted)),
+            Err(rejection) => Err(problem(
+                StatusCode::BAD_REQUEST,
+                &rejection.body_text(),
+                "send what is wanted as a JSON object",
+            )),
+        }
     }
 }
 
@@ -169,7 +187,7 @@ async fn swap(
     Registered(registry): Registered,
     Operator(by): Operator,
     Path(id): Path<String>,
-    Json(wanted): Json<Swap>,
+    Wanted(wanted): Wanted<Swap>,
 ) -> Response {
     match registry.swap_candidate(&id, &by, wanted.accept).await {
         Ok(report) => Json(json!(report)).into_response(),
@@ -189,7 +207,7 @@ async fn rollback(
     Registered(registry): Registered,
     Operator(by): Operator,
     Path(id): Path<String>,
-    Json(wanted): Json<Rollback>,
+    Wanted(wanted): Wanted<Rollback>,
 ) -> Response {
     match registry.rollback(&id, wanted.to, &by, &wanted.reason).await {
         Ok(generation) => Json(json!({ "generation": generation })).into_response(),
@@ -208,15 +226,15 @@ async fn shadow(
     Registered(registry): Registered,
     Operator(by): Operator,
     Path(id): Path<String>,
-    Json(wanted): Json<Shadowing>,
+    Wanted(wanted): Wanted<Shadowing>,
 ) -> Response {
     let outcome = match wanted.every {
-        Some(every) => registry.shadow_(&id, every, &by).await,
+        Some(every) => registry.shadow(&id, every, &by).await,
         None => registry.end_shadow(&id, &by).await,
     };
     match outcome {
         Ok(()) => Json(json!({ "every": wanted.every })).into_response(),
-        Err(error) => stays(&error),
+        Err(error) => alone(&error),
     }
 }
 
@@ -227,7 +245,7 @@ async fn discard(
 ) -> Response {
     match registry.discard(&id, &by).await {
         Ok(()) => Json(json!({})).into_response(),
-        Err(error) => stays(&error),
+        Err(error) => alone(&error),
     }
 }
 
@@ -241,7 +259,7 @@ async fn quarantine(
     Registered(registry): Registered,
     Operator(by): Operator,
     Path(sha256): Path<String>,
-    Json(wanted): Json<Quarantine>,
+    Wanted(wanted): Wanted<Quarantine>,
 ) -> Response {
     if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return problem(
@@ -312,6 +330,17 @@ fn refused(failure: &LoadFailure) -> Response {
         "missing": missing,
     });
     (status, Json(json!({ "error": error }))).into_response()
+}
+
+/// Why a candidate is left alone.
+fn alone(error: &CandidateError) -> Response {
+    let status = match error {
+        CandidateError::None(_) => StatusCode::NOT_FOUND,
+        CandidateError::Record(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        CandidateError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    };
+    problem(status, &error.to_string(), error.hint())
 }
 
 /// Why everything stays as it is.

@@ -181,11 +181,12 @@ fn candidate(candidate: &CandidateStatus) -> Markup {
         p {
             span.state.warn { "candidate" } " version " (shown(&candidate.version)) " "
             (digest(&candidate.sha256))
-            ", loaded " (moment(candidate.loaded_at))
+            ", loaded " (moment(candidate.since)) " by " (shown(&candidate.by))
             @if let Some(shadow) = &candidate.shadow {
-                ", in the shadow of every " (shadow.every) ". read: "
-                (shadow.report.compared) " compared, "
-                span.bad[shadow.report.differing > 0] { (shadow.report.differing) " differ" }
+                @if shadow.ended { ", was asked every " } @else { ", is asked every " }
+                (shadow.every) ". read as well: " (shadow.compared) " compared, "
+                span.bad[shadow.differing > 0] { (shadow.differing) " differ" }
+                @if shadow.skipped > 0 { ", " (shadow.skipped) " passed over" }
             } @else {
                 ", not tried on live reads"
             }
