@@ -87,7 +87,11 @@ impl Browser {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        let url = self.ask("GET", &format!("/session/{}/url", self.session), &Value::Null);
+        let url = self.ask(
+            "GET",
+            &format!("/session/{}/url", self.session),
+            &Value::Null,
+        );
         url.as_str().expect("an address").to_owned()
     }
 
@@ -130,7 +134,11 @@ impl Browser {
     }
 
     fn command(&self, command: &str, body: &Value) -> Value {
-        self.ask("POST", &format!("/session/{}/{command}", self.session), body)
+        self.ask(
+            "POST",
+            &format!("/session/{}/{command}", self.session),
+            body,
+        )
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -173,7 +181,11 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() && !std::thread::panicking() {
-            self.ask("DELETE", &format!("/session/{}", self.session), &Value::Null);
+            self.ask(
+                "DELETE",
+                &format!("/session/{}", self.session),
+                &Value::Null,
+            );
         }
         self.driver.kill().ok();
         self.driver.wait().ok();

@@ -3,6 +3,7 @@
 
 mod activity;
 mod assignments;
+mod browser;
 mod cassettes;
 mod command_line;
 mod contract;
@@ -21,6 +22,7 @@ mod oauth;
 mod offboarding;
 mod on_call;
 mod openapi;
+mod operator;
 mod plans;
 mod provisioning;
 mod registry;

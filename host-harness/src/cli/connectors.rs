@@ -242,7 +242,7 @@ async fn list(args: &AdminArgs) -> Result<(), Failure> {
             quarantine.iter().map(|(sha256, record)| {
                 vec![
                     short(sha256),
-                    cell(&record["at"]),
+                    moment(&record["at"]),
                     cell(&record["by"]),
                     cell(&record["reason"]),
                 ]
@@ -261,7 +261,7 @@ fn generation_row(app: &str, generation: &Value) -> Vec<String> {
         cell(&generation["version"]),
         short(&cell(&generation["sha256"])),
         cell(&generation["signer"]),
-        cell(&generation["loaded_at"]),
+        moment(&generation["loaded_at"]),
         cell(&traffic["calls"]),
         cell(&traffic["failures"]),
         cell(&traffic["crashes"]),
@@ -276,7 +276,7 @@ fn candidate_row(app: &str, candidate: &Value) -> Vec<String> {
         cell(&candidate["version"]),
         short(&cell(&candidate["sha256"])),
         cell(&candidate["signer"]),
-        cell(&candidate["since"]),
+        moment(&candidate["since"]),
     ]
 }
 
@@ -359,7 +359,7 @@ async fn history(connector: Option<&str>, limit: usize, args: &AdminArgs) -> Res
     let rows = array(&answer["records"]).iter().map(|record| {
         vec![
             cell(&record["seq"]),
-            cell(&record["at"]),
+            moment(&record["at"]),
             cell(&record["event"]),
             cell(&record["app_id"]),
             cell(&record["generation"]),
@@ -439,6 +439,15 @@ fn cell(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// To the second.
+fn moment(value: &Value) -> String {
+    let text = cell(value);
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => text,
     }
 }
 

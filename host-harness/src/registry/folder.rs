@@ -155,6 +155,12 @@ impl Folder {
         saved
     }
 
+    /// Writes a record of something that changes no state; where the log ends
+    /// is written down all the same.
+    pub(super) fn note(&mut self, entry: Entry<'_>) -> Result<(), RegistryError> {
+        self.commit(entry, self.state.clone())
+    }
+
     /// Keeps a component.
     pub(super) fn keep(&self, sha256: &str, bytes: &[u8]) -> Result<(), RegistryError> {
         let path = self.component(sha256);

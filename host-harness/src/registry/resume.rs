@@ -148,7 +148,7 @@ impl Shared {
         let entry = Entry::new(AuditEvent::Unservable, ITSELF, facts)
             .generation(id)
             .reason(&problem);
-        book.folder.audit.append(entry)?;
+        book.folder.note(entry)?;
         book.problems.insert(app_id.to_owned(), problem);
         Ok(())
     }

@@ -109,7 +109,7 @@ impl Shared {
                 let entry = Entry::new(event, ITSELF, replaced.record.facts(&replaced.app_id))
                     .generation(replaced.record.id)
                     .detail(json!({ "in_flight": calls }));
-                if let Err(error) = book.folder.audit.append(entry) {
+                if let Err(error) = book.folder.note(entry) {
                     tracing::error!(target: "harness::registry", %error, "not recorded");
                 }
                 drop(book);

@@ -49,7 +49,7 @@ fn engine_with_cache(folder: &Path) -> Engine {
 }
 
 /// The bundled connector with another version, as if built anew.
-fn version(version: &str) -> Vec<u8> {
+pub fn version(version: &str) -> Vec<u8> {
     replaced(
         BUNDLED,
         b"0.1.0Reads users",
@@ -58,7 +58,7 @@ fn version(version: &str) -> Vec<u8> {
 }
 
 /// The same, with a role of another name: its output differs.
-fn renamed(version: &str) -> Vec<u8> {
+pub fn renamed(version: &str) -> Vec<u8> {
     replaced(
         &self::version(version),
         b"limited_userResponder",
@@ -86,7 +86,7 @@ fn load(bytes: &[u8]) -> LoadRequest {
 
 /// Recordings of the connector, and one of another one, which is none of its
 /// business.
-fn recordings() -> TempDir {
+pub fn recordings() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let of = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/");
     for name in ["entitlements.json", "account.json"] {

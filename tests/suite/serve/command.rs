@@ -4,12 +4,14 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
 use pagerduty_simulator::TOKENS;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::platform::TOKEN;
 use crate::command_line::harness;
@@ -19,7 +21,7 @@ pub struct Process {
     /// Closed, it could not say where else it listens.
     stdout: BufReader<ChildStdout>,
     pub addr: SocketAddr,
-    folder: tempfile::TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Process {
@@ -29,7 +31,11 @@ impl Process {
 
     /// With these variables.
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), args, variables)
+    }
+
+    /// With what another one has left there.
+    pub fn start_in(folder: TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let token = folder.path().join("token");
         fs::write(&token, format!("{TOKEN}\n")).expect("written");
         let log = fs::File::create(folder.path().join("log")).expect("created");
@@ -50,7 +56,7 @@ impl Process {
             child,
             stdout,
             addr: ([0; 4], 0).into(),
-            folder,
+            folder: Some(folder),
         };
         process.addr = process.address();
         process
@@ -78,7 +84,19 @@ impl Process {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("it is there")
+        fs::read_to_string(self.folder().join("log")).expect("it is there")
+    }
+
+    /// Its token, log and state are there.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("it is taken at the end").path()
+    }
+
+    /// As `kill -9` does. Returns the folder with what it has left.
+    pub fn killed(mut self) -> TempDir {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("it ends");
+        self.folder.take().expect("it is taken once")
     }
 
     /// Waits until it has logged that.

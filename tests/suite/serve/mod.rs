@@ -3,10 +3,10 @@
 
 mod calls;
 mod changes;
-mod command;
+pub mod command;
 mod doors;
 mod errors;
-mod platform;
+pub mod platform;
 mod process;
 mod signing_in;
 mod tenants;

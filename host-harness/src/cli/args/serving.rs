@@ -166,8 +166,8 @@ pub struct AdminArgs {
 /// A change, and who wants it.
 #[derive(Args, Debug)]
 pub struct OperatorArgs {
-    /// Who wants it, for the audit log.
-    #[arg(long, value_name = "NAME", env = "USER")]
+    /// Who wants it, for the audit log; your user's name if not said.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
     pub by: String,
     #[command(flatten)]
     pub admin: AdminArgs,
