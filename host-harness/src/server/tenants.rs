@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use sha2::Sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    Shared,
     envelope::{Envelope, GivenKind},
     error::{WireCode, WireError},
     reach::Reach,
@@ -25,7 +26,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TenantLimits {
-    /// Open tenants; the one that was used least lately makes room.
+    /// Open tenants; the one that was used least lately makes room. One that
+    /// has a call under way does not.
     pub open: usize,
     /// A tenant that nobody uses is closed after this.
     pub idle: Duration,
@@ -64,6 +66,29 @@ struct OpenTenant {
     tenant: Tenant,
     permits: Arc<Semaphore>,
     used: Instant,
+}
+
+impl OpenTenant {
+    /// Whether a call has a permit, or waits for one. To close it would let
+    /// the same tenant in once more, with all its permits.
+    fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.permits) > 1
+    }
+}
+
+/// Closes tenants that nobody uses, until the server is gone.
+pub(super) async fn close_idle(shared: Weak<Shared>) {
+    loop {
+        let Some(idle) = shared.upgrade().map(|shared| shared.tenants.limits.idle) else {
+            return;
+        };
+        // Often enough that few stay much longer.
+        let pause = (idle / 4).clamp(Duration::from_millis(10), Duration::from_secs(30));
+        tokio::time::sleep(pause).await;
+        if let Some(shared) = shared.upgrade() {
+            shared.tenants.close_unused(idle);
+        }
+    }
 }
 
 /// A tenant for one call.
@@ -225,9 +250,10 @@ impl Tenants {
     fn keep(&self, digest: [u8; 32], tenant: Tenant) -> OpenTenant {
         let mut open = self.lock();
         let now = Instant::now();
-        open.retain(|_, tenant| now.duration_since(tenant.used) < self.limits.idle);
         while open.len() >= self.limits.open.max(1) {
-            let oldest = open.iter().min_by_key(|(_, tenant)| tenant.used);
+            let unused = open.iter().filter(|(_, tenant)| !tenant.is_in_use());
+            let oldest = unused.min_by_key(|(_, tenant)| tenant.used);
+            // There are no more of the others than calls under way.
             let Some(oldest) = oldest.map(|(digest, _)| *digest) else {
                 break;
             };
@@ -240,6 +266,13 @@ impl Tenants {
                 used: now,
             })
             .clone()
+    }
+
+    fn close_unused(&self, since: Duration) {
+        let now = Instant::now();
+        self.lock().retain(|_, tenant| {
+            tenant.is_in_use() || now.saturating_duration_since(tenant.used) < since
+        });
     }
 
     /// Names a tenant without telling its credential.
