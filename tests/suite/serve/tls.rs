@@ -97,14 +97,13 @@ async fn ask(
     let builder = HttpsConnectorBuilder::new()
         .with_tls_config(config.clone())
         .https_only();
+    // Where the client knows both, TLS decides.
     let connector = if version == Version::HTTP_2 {
-        builder.enable_http2().build()
+        builder.enable_all_versions().build()
     } else {
         builder.enable_http1().build()
     };
-    let client = Client::builder(TokioExecutor::new())
-        .http2_only(version == Version::HTTP_2)
-        .build(connector);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
     let mut request = Request::builder()
         .method(method)
         .uri(format!("https://localhost:{port}{path}"));
