@@ -33,6 +33,9 @@ pub struct TenantLimits {
     pub idle: Duration,
     /// Calls of a tenant at the same time; further ones wait.
     pub concurrent: usize,
+    /// Calls of a tenant that may wait; further ones are refused. Each takes
+    /// one of the places that all tenants share.
+    pub waiting: usize,
 }
 
 impl Default for TenantLimits {
@@ -45,6 +48,8 @@ impl Default for TenantLimits {
             // With the six requests at once that a connector makes, as much as
             // PagerDuty answers within its limit of 960 a minute.
             concurrent: 8,
+            // With those under way a quarter of the server's own limit.
+            waiting: 24,
         }
     }
 }
@@ -64,15 +69,18 @@ pub(super) struct Tenants {
 #[derive(Clone, Debug)]
 struct OpenTenant {
     tenant: Tenant,
+    /// For those under way and those that wait.
+    places: Arc<Semaphore>,
+    /// For those under way.
     permits: Arc<Semaphore>,
     used: Instant,
 }
 
 impl OpenTenant {
-    /// Whether a call has a permit, or waits for one. To close it would let
-    /// the same tenant in once more, with all its permits.
+    /// Whether a call has a place, or is about to take one. To close it would
+    /// let the same tenant in once more, with all its places.
     fn is_in_use(&self) -> bool {
-        Arc::strong_count(&self.permits) > 1
+        Arc::strong_count(&self.places) > 1
     }
 }
 
@@ -99,6 +107,7 @@ pub(super) struct Borrowed {
     pub(super) digest: [u8; 32],
     /// Of a profile, so that it can be forgotten once it has ended.
     pub(super) profile: Option<String>,
+    _place: OwnedSemaphorePermit,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -182,24 +191,28 @@ impl Tenants {
             // by nobody but its own call.
             None => self.keep(digest, self.open(connector, sign_in, settings)?),
         };
+        let crowded = |what: &str| {
+            let limit = self.limits.concurrent;
+            WireError::new(
+                WireCode::BudgetExhausted,
+                format!("{limit} calls of this tenant are under way, and {what}"),
+            )
+            .hint("ask again later, or less at the same time")
+            .retry_after(1)
+        };
+        let place = Arc::clone(&open.places).try_acquire_owned();
+        let place = place.map_err(|_| crowded("as many wait as may"))?;
         let permit = tokio::time::timeout(wait, Arc::clone(&open.permits).acquire_owned()).await;
         match permit {
             Ok(Ok(permit)) => Ok(Borrowed {
                 tenant: open.tenant,
                 digest,
                 profile,
+                _place: place,
                 _permit: permit,
             }),
             // Never closed; what remains is the time-out.
-            Ok(Err(_)) | Err(_) => Err(WireError::new(
-                WireCode::BudgetExhausted,
-                format!(
-                    "{} calls of this tenant are under way, and none of them ended in time",
-                    self.limits.concurrent
-                ),
-            )
-            .hint("ask again later, or less at the same time")
-            .retry_after(1)),
+            Ok(Err(_)) | Err(_) => Err(crowded("none of them ended in time")),
         }
     }
 
@@ -259,10 +272,12 @@ impl Tenants {
             };
             open.remove(&oldest);
         }
+        let concurrent = self.limits.concurrent.max(1);
         open.entry(digest)
             .or_insert_with(|| OpenTenant {
                 tenant,
-                permits: Arc::new(Semaphore::new(self.limits.concurrent.max(1))),
+                places: Arc::new(Semaphore::new(concurrent + self.limits.waiting)),
+                permits: Arc::new(Semaphore::new(concurrent)),
                 used: now,
             })
             .clone()

@@ -226,3 +226,30 @@ fn further_calls_of_a_tenant_wait_and_those_of_others_do_not() {
         assert!(reached());
     });
 }
+
+#[test]
+fn a_tenant_can_not_take_all_places_with_calls_that_wait() {
+    run(async {
+        let platform = Platform::with(5, |config| {
+            config.tenants.concurrent = 1;
+            config.tenants.waiting = 1;
+            config.limits.calls = 4;
+        })
+        .await;
+        let mut waiting = pin!(platform.call("list_accounts", json!({})));
+        beside_an_endless_call(&platform, async {
+            let others = async {
+                under_way(&platform, 2).await;
+                let refused = platform.call("list_accounts", json!({})).await;
+                assert_eq!(code(&refused), "budget_exhausted", "{refused:#}");
+                let other = json!({"request": {}, "auth": {"token": {"token": TOKENS.read_only}}});
+                Platform::response(&platform.bare("list_accounts", other).await);
+            };
+            if let Either::Left((answer, _)) = select(waiting.as_mut(), pin!(others)).await {
+                panic!("it did not wait: {answer}");
+            }
+        })
+        .await;
+        Platform::response(&waiting.await);
+    });
+}
