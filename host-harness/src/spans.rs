@@ -103,7 +103,7 @@ impl Work {
             target: TARGET,
             parent: within,
             "request",
-            otel.name = Empty,
+            otel.name = method,
             otel.kind = "client",
             otel.status_code = Empty,
             "http.request.method" = method,

@@ -3,11 +3,11 @@
 
 Parses every answer of every capability with the models of the package
 connector-sdk-types, and compares the fingerprints of requests with its own.
-Run by hand, not part of `cargo test`:
+`.ci/run` runs it where Python and the packages can be had; by hand:
 
     cargo build
     python3 -m venv /tmp/lumos-venv
-    /tmp/lumos-venv/bin/pip install connector-sdk-types httpx
+    /tmp/lumos-venv/bin/pip install -r tests/clients/requirements.txt
     /tmp/lumos-venv/bin/python tests/clients/lumos_models.py [HARNESS]
 
 HARNESS is the path of the binary, `target/debug/harness` if not said. The
@@ -41,7 +41,7 @@ try:
     from connector_sdk_types import generated as models
     from connector_sdk_types.oai.fingerprint import request_fingerprint
 except ImportError as error:
-    cannot_run(f"{error}; pip install connector-sdk-types httpx")
+    cannot_run(f"{error}; pip install -r tests/clients/requirements.txt")
 
 # Those whose model is not the capability's name in camel case.
 RESPONSES = {
@@ -77,7 +77,7 @@ class Platform:
             data=json.dumps(body).encode(),
             headers={"authorization": f"Bearer {TOKEN}", "content-type": "application/json"},
         )
-        with urllib.request.urlopen(request) as reply:
+        with urllib.request.urlopen(request, timeout=120) as reply:
             return json.load(reply)
 
     def check(self, name, problem):

@@ -23,6 +23,8 @@ pub(super) struct WireError {
     retry_after: Option<u32>,
     /// Who says so.
     raised_by: &'static str,
+    /// Who has failed.
+    fault: &'static str,
 }
 
 impl WireError {
@@ -36,6 +38,11 @@ impl WireError {
             app_code: None,
             retry_after: None,
             raised_by: "host",
+            // A host that fails, or has no room, is nobody else's fault.
+            fault: match code {
+                WireCode::InternalError | WireCode::ServiceError => "infrastructure",
+                code => code.fault(),
+            },
         }
     }
 
@@ -65,7 +72,7 @@ impl WireError {
     /// `Error` of the wire format.
     pub(super) fn to_json(&self, app_id: &str, raised_in: Option<&str>) -> Value {
         let mut metadata = Map::from_iter([
-            ("fault".to_owned(), json!(self.fault())),
+            ("fault".to_owned(), json!(self.fault)),
             ("category".to_owned(), json!(self.code.category())),
             ("retryable".to_owned(), json!(self.code.is_retryable())),
             ("throttled".to_owned(), json!(self.code.is_throttled())),
@@ -99,15 +106,6 @@ impl WireError {
     /// Whether somebody has failed: a caller who asks for what can't be had is
     /// answered as it should be.
     pub(super) fn is_failure(&self) -> bool {
-        self.fault() != "caller"
-    }
-
-    /// A host that fails, or has no room, is no fault of the connector or the
-    /// vendor.
-    fn fault(&self) -> &'static str {
-        match (self.code, self.raised_by) {
-            (WireCode::InternalError | WireCode::ServiceError, "host") => "infrastructure",
-            (code, _) => code.fault(),
-        }
+        self.fault != "caller"
     }
 }

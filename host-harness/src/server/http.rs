@@ -94,6 +94,7 @@ async fn call(
     body: Body,
 ) -> Response {
     let Ok(permit) = Arc::clone(&shared.calls).try_acquire_owned() else {
+        shared.metrics.turned_away();
         return refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             &WireError::new(WireCode::ServiceError, "too many calls are under way")

@@ -1,8 +1,17 @@
 //! Sockets: accepting, TLS, and letting go of connections.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::Router;
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -246,11 +255,28 @@ async fn serve<S>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
         .keep_alive_interval(limits.arrival);
+    // hyper's time-out for a head begins with the head: whoever sends nothing at
+    // all, or a part of HTTP/2's preface, is not under it.
+    let begun = AtomicBool::new(false);
     let service = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        begun.store(true, Ordering::Relaxed);
+        hyper::service::Service::call(&service, request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let first = async {
+        tokio::time::sleep(limits.arrival).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
+        () = first => {
+            tracing::debug!(target: "harness::server", "a connection brought no request");
+            return;
+        }
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -18,6 +18,7 @@ const BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0];
 pub(super) struct Metrics {
     calls: Mutex<Calls>,
     refused: AtomicU64,
+    turned_away: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +65,11 @@ impl Metrics {
     /// A request had no valid token.
     pub(super) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// There was no room for a call.
+    pub(super) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All of it.
@@ -133,6 +139,15 @@ impl Metrics {
             &format!(
                 "harness_requests_refused_total {}\n",
                 self.refused.load(Ordering::Relaxed)
+            ),
+        );
+        family(
+            "harness_calls_turned_away",
+            "counter",
+            "Calls that came while too many were under way.",
+            &format!(
+                "harness_calls_turned_away_total {}\n",
+                self.turned_away.load(Ordering::Relaxed)
             ),
         );
         text.push_str("# EOF\n");

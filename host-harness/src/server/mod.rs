@@ -90,7 +90,8 @@ use traces::Caller;
 use crate::{registry::Pinned, spans::Worker};
 
 /// How long after its deadline a call that does not end by itself is ended.
-const GRACE: Duration = Duration::from_secs(2);
+/// The engine ends a connector's function before that, and knows more about why.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// What to serve, to whom, and how much of it.
 #[derive(Clone, Debug)]
@@ -129,7 +130,8 @@ pub struct ServerLimits {
     pub calls: usize,
     /// Open connections of a listener; further ones wait.
     pub connections: usize,
-    /// Time to send a request's head, its body, and to shake hands.
+    /// Time to shake hands, to send the first request's head after that, and
+    /// any request's head and body. An idle connection of HTTP/1 is closed after it.
     pub arrival: Duration,
 }
 
@@ -217,6 +219,7 @@ impl Server {
             since: Instant::now(),
             draining: watch::Sender::new(false),
         });
+        tokio::spawn(tenants::close_idle(Arc::downgrade(&shared)));
         let tls = config.tls.as_ref();
         let platform = http::platform(&shared);
         let platform = listen::listen(config.listen, platform, tls, limits).await?;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use sha2::Sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    Shared,
     envelope::{Envelope, GivenKind},
     error::{WireCode, WireError},
     reach::Reach,
@@ -26,12 +27,16 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TenantLimits {
-    /// Open tenants; the one that was used least lately makes room.
+    /// Open tenants; the one that was used least lately makes room. One that
+    /// has a call under way does not.
     pub open: usize,
     /// A tenant that nobody uses is closed after this.
     pub idle: Duration,
     /// Calls of a tenant at the same time; further ones wait.
     pub concurrent: usize,
+    /// Calls of a tenant that may wait; further ones are refused. Each takes
+    /// one of the places that all tenants share.
+    pub waiting: usize,
 }
 
 impl Default for TenantLimits {
@@ -44,6 +49,8 @@ impl Default for TenantLimits {
             // With the six requests at once that a connector makes, as much as
             // PagerDuty answers within its limit of 960 a minute.
             concurrent: 8,
+            // With those under way a quarter of the server's own limit.
+            waiting: 24,
         }
     }
 }
@@ -64,8 +71,34 @@ pub(super) struct Tenants {
 struct OpenTenant {
     tenant: Tenant,
     profile: Option<String>,
+    /// For those under way and those that wait.
+    places: Arc<Semaphore>,
+    /// For those under way.
     permits: Arc<Semaphore>,
     used: Instant,
+}
+
+impl OpenTenant {
+    /// Whether a call has a place, or is about to take one. To close it would
+    /// let the same tenant in once more, with all its places.
+    fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.places) > 1
+    }
+}
+
+/// Closes tenants that nobody uses, until the server is gone.
+pub(super) async fn close_idle(shared: Weak<Shared>) {
+    loop {
+        let Some(idle) = shared.upgrade().map(|shared| shared.tenants.limits.idle) else {
+            return;
+        };
+        // Often enough that few stay much longer.
+        let pause = (idle / 4).clamp(Duration::from_millis(10), Duration::from_secs(30));
+        tokio::time::sleep(pause).await;
+        if let Some(shared) = shared.upgrade() {
+            shared.tenants.close_unused(idle);
+        }
+    }
 }
 
 /// A tenant for one call.
@@ -76,6 +109,7 @@ pub(super) struct Borrowed {
     pub(super) digest: [u8; 32],
     /// Of a profile, so that it can be forgotten once it has ended.
     pub(super) profile: Option<String>,
+    _place: OwnedSemaphorePermit,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -209,24 +243,28 @@ impl Tenants {
         if !current() {
             self.forget_version(&digest, connector);
         }
+        let crowded = |what: &str| {
+            let limit = self.limits.concurrent;
+            WireError::new(
+                WireCode::BudgetExhausted,
+                format!("{limit} calls of this tenant are under way, and {what}"),
+            )
+            .hint("ask again later, or less at the same time")
+            .retry_after(1)
+        };
+        let place = Arc::clone(&open.places).try_acquire_owned();
+        let place = place.map_err(|_| crowded("as many wait as may"))?;
         let permit = tokio::time::timeout(wait, Arc::clone(&open.permits).acquire_owned()).await;
         match permit {
             Ok(Ok(permit)) => Ok(Borrowed {
                 tenant: open.tenant,
                 digest,
                 profile,
+                _place: place,
                 _permit: permit,
             }),
             // Never closed; what remains is the time-out.
-            Ok(Err(_)) | Err(_) => Err(WireError::new(
-                WireCode::BudgetExhausted,
-                format!(
-                    "{} calls of this tenant are under way, and none of them ended in time",
-                    self.limits.concurrent
-                ),
-            )
-            .hint("ask again later, or less at the same time")
-            .retry_after(1)),
+            Ok(Err(_)) | Err(_) => Err(crowded("none of them ended in time")),
         }
     }
 
@@ -340,22 +378,32 @@ impl Tenants {
     fn keep(&self, digest: [u8; 32], profile: Option<&str>, tenant: Tenant) -> OpenTenant {
         let mut open = self.lock();
         let now = Instant::now();
-        open.retain(|_, tenant| now.duration_since(tenant.used) < self.limits.idle);
         while open.len() >= self.limits.open.max(1) {
-            let oldest = open.iter().min_by_key(|(_, tenant)| tenant.used);
+            let unused = open.iter().filter(|(_, tenant)| !tenant.is_in_use());
+            let oldest = unused.min_by_key(|(_, tenant)| tenant.used);
+            // There are no more of the others than calls under way.
             let Some(oldest) = oldest.map(|(digest, _)| *digest) else {
                 break;
             };
             open.remove(&oldest);
         }
+        let concurrent = self.limits.concurrent.max(1);
         open.entry(digest)
             .or_insert_with(|| OpenTenant {
                 tenant,
                 profile: profile.map(str::to_owned),
-                permits: Arc::new(Semaphore::new(self.limits.concurrent.max(1))),
+                places: Arc::new(Semaphore::new(concurrent + self.limits.waiting)),
+                permits: Arc::new(Semaphore::new(concurrent)),
                 used: now,
             })
             .clone()
+    }
+
+    fn close_unused(&self, since: Duration) {
+        let now = Instant::now();
+        self.lock().retain(|_, tenant| {
+            tenant.is_in_use() || now.saturating_duration_since(tenant.used) < since
+        });
     }
 
     /// Names a tenant without telling its credential.

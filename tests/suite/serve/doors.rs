@@ -149,6 +149,11 @@ fn more_calls_than_there_is_room_for_are_refused() {
         let (slow, refused) = futures_util::future::join(slow, meanwhile).await;
         Platform::response(&slow);
         assert_eq!(refused.status, 503);
-        assert_eq!(code(&refused.json()), "service_error");
+        let refused = refused.json();
+        assert_eq!(code(&refused), "service_error");
+        let metadata = &refused["error"]["error_metadata"];
+        assert_eq!(metadata["fault"], "infrastructure", "not the vendor's");
+        assert_eq!(metadata["retryable"], true);
+        assert_eq!(platform.gauge("harness_calls_turned_away_total").await, 1);
     });
 }

@@ -1,10 +1,15 @@
 //! Every class of error, as a platform sees it.
 
-use pagerduty_simulator::TOKENS;
+use futures_util::future::{join, join_all};
+use host_harness::Connector;
+use pagerduty_simulator::{Simulator, TOKENS};
 use serde_json::{Value, json};
 
 use super::platform::{Platform, code};
-use crate::support::run;
+use crate::{
+    hostile,
+    support::{connector, engine, run},
+};
 
 /// So that a vendor that keeps failing is given up soon.
 fn impatient(request: Value) -> Value {
@@ -212,5 +217,85 @@ fn a_body_that_is_no_envelope_is_a_bad_request_and_is_not_quoted() {
             .await;
         assert_eq!(reply.status, 200);
         assert_eq!(code(&reply.json()), "not_found");
+    });
+}
+
+/// The connector tries for some seconds, so all of it is asked at the same time.
+#[test]
+fn a_vendor_that_keeps_failing_has_a_code_for_each_way_to_fail() {
+    run(async {
+        let platform = Platform::with(5, |_| {}).await;
+        let faults = [
+            ("PGATEWAY", "status=502", "bad_gateway"),
+            ("PBUSY", "status=503", "service_error"),
+            ("PCUT", "reset", "connection_closed"),
+            ("PLIMIT", "rate-limited reset=0", "rate_limit"),
+        ];
+        for (id, effect, _) in faults {
+            let fault = format!("GET /users/{id} {effect}");
+            platform
+                .simulator
+                .faults()
+                .add(fault.parse().expect("a fault"));
+        }
+        let nobody = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.local_addr().expect("it is bound")
+        };
+        let nowhere = Platform::with(5, |config| {
+            for origin in connector().origins() {
+                let network = config.reach.network.clone();
+                config.reach.network = network.route(origin.clone(), nobody);
+            }
+        })
+        .await;
+        let get = |id: &str| json!({"request": {"account_id": id}});
+        // A tenant each: a rate limit is for all calls of one.
+        let failing = faults.map(|(id, ..)| {
+            let mut envelope = get(id);
+            envelope["settings"] = json!({"from-email": format!("{id}@acme.example")});
+            platform.envelope("get_account", envelope)
+        });
+        let rejected = nowhere.envelope("get_account", get("PANYBODY"));
+        let (answers, rejected) = join(join_all(failing), rejected).await;
+        for ((id, effect, expected), answer) in faults.into_iter().zip(&answers) {
+            assert_eq!(code(answer), expected, "{id} {effect}: {answer:#}");
+            let metadata = &answer["error"]["error_metadata"];
+            assert_eq!(metadata["retryable"], expected != "rate_limit", "{effect}");
+            assert_eq!(metadata["throttled"], expected == "rate_limit", "{effect}");
+        }
+        assert_eq!(code(&rejected), "connection_rejected", "{rejected:#}");
+        let metadata = &rejected["error"]["error_metadata"];
+        assert_eq!(metadata["fault"], "infrastructure");
+        assert_eq!(metadata["retryable"], true);
+    });
+}
+
+#[test]
+fn a_connector_that_crashes_or_does_not_end_is_told_from_a_vendor_that_fails() {
+    run(async {
+        for (variant, misbehaviour, expected, fault) in [
+            ("crashes-when-called", "any", "internal_error", "connector"),
+            ("sound", "never-end", "request_timeout", "connector"),
+        ] {
+            let component = hostile::variant(variant);
+            let hostile = Connector::load(engine(), &component).await;
+            let hostile = hostile.expect("it loads");
+            let simulator = Simulator::new(pagerduty_simulator::Config::default());
+            let platform = Platform::serving(vec![hostile], simulator, |_| {}).await;
+            let envelope = json!({
+                "request": {"account_id": misbehaviour},
+                "auth": {"token": {"token": TOKENS.owner}},
+                "rate_limit": {"max_execution_time": 1},
+            });
+            let path = "/hostile/get_account";
+            let reply = platform.send(http::Method::POST, path, envelope.to_string());
+            let answer = reply.await.json();
+            assert_eq!(code(&answer), expected, "{answer:#}");
+            assert_eq!(
+                answer["error"]["error_metadata"]["fault"], fault,
+                "{answer:#}"
+            );
+        }
     });
 }

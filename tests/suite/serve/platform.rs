@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use host_harness::{
-    Network,
+    Connector, Network,
     server::{Access, LoadedConnectors, Reach, Running, Server, ServerConfig},
 };
 use http::{HeaderMap, Method, StatusCode};
@@ -31,8 +31,9 @@ pub struct Platform {
     /// Capabilities that have answered with a response.
     answered: Mutex<Vec<String>>,
     pub state: tempfile::TempDir,
+    /// The vendor's sign-in.
+    pub identity: Listening,
     _listening: Listening,
-    _identity: Listening,
 }
 
 pub struct Reply {
@@ -62,6 +63,15 @@ impl Platform {
     }
 
     pub async fn of(simulator: Simulator, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::serving(vec![connector().clone()], simulator, change).await
+    }
+
+    /// With these connectors.
+    pub async fn serving(
+        connectors: Vec<Connector>,
+        simulator: Simulator,
+        change: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
         let local = ([127, 0, 0, 1], 0).into();
         let listening = simulator.listen_tls(local, certificate()).await;
         let listening = listening.expect("a free port");
@@ -82,7 +92,7 @@ impl Platform {
         config.admin = Some(local);
         config.state = Some(state.path().to_owned());
         change(&mut config);
-        let connectors = LoadedConnectors::new([connector().clone()]).expect("one");
+        let connectors = LoadedConnectors::new(connectors).expect("one for each");
         let running = Server::start(config, Arc::new(connectors)).await;
         let mut platform = Self {
             simulator,
@@ -91,8 +101,8 @@ impl Platform {
             description: Value::Null,
             answered: Mutex::default(),
             state,
+            identity,
             _listening: listening,
-            _identity: identity,
         };
         platform.description = platform.get("/openapi.json").await.json();
         platform
@@ -140,6 +150,20 @@ impl Platform {
             headers: parts.headers,
             text,
         }
+    }
+
+    /// A number that the operator can look at.
+    pub async fn gauge(&self, name: &str) -> usize {
+        let admin = self.running.admin_addr().expect("it listens").port();
+        let token = format!("Bearer {TOKEN}");
+        let text = self
+            .send_to(admin, Some(&token), Method::GET, "/metrics", "")
+            .await
+            .text;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|count| count.parse().ok()).expect("a number")
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -3,21 +3,19 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     sync::Arc,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-};
+use rcgen::ExtendedKeyUsagePurpose;
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use serde_json::{Value, json};
 
 use super::{
     command::{Process, envelope, receive, send},
     platform::TOKEN,
+    tls::Authority,
 };
 use crate::{
     command_line::{Served, harness},
@@ -68,33 +66,6 @@ fn a_listener_for_other_machines_needs_tls() {
     assert!(said.contains("nothing says who may call"), "{said}");
 }
 
-/// A certificate authority, and what it signs.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let pem = params.self_signed(&key).expect("signed").pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    fn issue(&self, usage: ExtendedKeyUsagePurpose) -> (String, String) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        params.extended_key_usages = vec![usage];
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
-        (certificate.pem(), key.serialize_pem())
-    }
-}
-
 #[test]
 fn with_an_authority_for_clients_only_its_clients_get_in() {
     let authority = Authority::new();
@@ -119,33 +90,20 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
         key,
         "--client-ca",
         clients,
+        "--admin",
+        "127.0.0.1:0",
         "--simulator",
         "--users",
         "5",
     ];
-    let process = Process::start(&tls);
-    let ask = |identity: Option<(String, String)>| -> Option<(u16, Value)> {
-        let mut roots = RootCertStore::empty();
-        let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM");
-        roots.add(root).expect("an authority");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots);
-        let config = match identity {
-            None => builder.with_no_client_auth(),
-            Some((chain, key)) => {
-                let chain = CertificateDer::from_pem_slice(chain.as_bytes()).expect("PEM");
-                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
-                builder
-                    .with_client_auth_cert(vec![chain], key)
-                    .expect("they fit")
-            }
-        };
+    let mut process = Process::start(&tls);
+    let admin = process.address();
+    let ask = |addr: SocketAddr, identity: Option<(String, String)>| -> Option<(u16, Value)> {
         let name = ServerName::try_from("localhost").expect("a name");
+        let config = authority.client(identity);
         let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
-        let mut stream = StreamOwned::new(connection, process.connect());
+        let stream = TcpStream::connect(addr).expect("it listens");
+        let mut stream = StreamOwned::new(connection, stream);
         let body = envelope(json!({})).to_string();
         let request = format!(
             "POST /pagerduty/validate_credentials HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
@@ -157,11 +115,18 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
         stream.read_to_end(&mut answer).ok();
         (!answer.is_empty()).then(|| receive(answer.as_slice()))
     };
-    let (status, answer) =
-        ask(Some(authority.issue(ExtendedKeyUsagePurpose::ClientAuth))).expect("an answer");
+    let known = || Some(authority.issue(ExtendedKeyUsagePurpose::ClientAuth));
+    let (status, answer) = ask(process.addr, known()).expect("an answer");
     assert_eq!(status, 200);
     assert_eq!(answer["response"]["unique_tenant_id"], "acme", "{answer}");
-    assert!(ask(None).is_none(), "without a certificate");
-    let other = stranger.issue(ExtendedKeyUsagePurpose::ClientAuth);
-    assert!(ask(Some(other)).is_none(), "with one of another authority");
+    let (status, _) = ask(admin, known()).expect("an answer");
+    assert_eq!(status, 404, "no capability is called there");
+    for addr in [process.addr, admin] {
+        assert!(ask(addr, None).is_none(), "without a certificate");
+        let other = stranger.issue(ExtendedKeyUsagePurpose::ClientAuth);
+        assert!(
+            ask(addr, Some(other)).is_none(),
+            "with one of another authority"
+        );
+    }
 }

@@ -1,30 +1,25 @@
 //! What calls of one tenant share, and what the operator lets them do.
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::{Either, select};
 use host_harness::{
     Credential,
     oauth::{CredentialStore as _, MemoryStore, ProfileKey, StoredCredential},
     server::StoredProfiles,
 };
-use http::Method;
 use pagerduty_simulator::{Config, Simulator, TOKENS};
 use serde_json::json;
 
-use super::platform::{Platform, TOKEN, code};
+use super::platform::{Platform, code};
 use crate::support::run;
 
 async fn open(platform: &Platform) -> usize {
-    let admin = platform.running.admin_addr().expect("it listens").port();
-    let good = format!("Bearer {TOKEN}");
-    let text = platform
-        .send_to(admin, Some(&good), Method::GET, "/metrics", "")
-        .await
-        .text;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("harness_tenants_open "));
-    line.and_then(|count| count.parse().ok()).expect("a number")
+    platform.gauge("harness_tenants_open").await
 }
 
 #[test]
@@ -131,5 +126,130 @@ fn a_call_ends_when_the_caller_wants_it_to() {
             matches!(code, "request_timeout" | "budget_exhausted"),
             "{answer:#}"
         );
+    });
+}
+
+/// A call that the vendor never answers, until it is dropped.
+async fn endless(platform: &Platform) {
+    let fault = "GET /users latency=600s times=1".parse().expect("a fault");
+    platform.simulator.faults().add(fault);
+    platform.call("list_accounts", json!({})).await;
+    panic!("the vendor answers in ten minutes");
+}
+
+/// Waits until so many calls are under way.
+async fn under_way(platform: &Platform, count: usize) {
+    while platform.gauge("harness_calls_under_way").await != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What `meanwhile` does beside a call that does not end.
+async fn beside_an_endless_call(platform: &Platform, meanwhile: impl Future<Output = ()>) {
+    let meanwhile = async {
+        while platform.simulator.faults().fired() == 0 {
+            tokio::task::yield_now().await;
+        }
+        meanwhile.await;
+    };
+    let (endless, meanwhile) = (pin!(endless(platform)), pin!(meanwhile));
+    select(endless, meanwhile).await;
+}
+
+#[test]
+fn a_tenant_that_nobody_uses_is_closed_and_one_with_a_call_under_way_is_not() {
+    run(async {
+        let idle = Duration::from_millis(20);
+        let platform = Platform::with(5, |config| config.tenants.idle = idle).await;
+        beside_an_endless_call(&platform, async {
+            let begun = Instant::now();
+            while begun.elapsed() < idle * 10 {
+                assert_eq!(open(&platform).await, 1, "its call is under way");
+            }
+        })
+        .await;
+        while open(&platform).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_tenant_with_a_call_under_way_makes_no_room_for_another() {
+    run(async {
+        let platform = Platform::with(5, |config| {
+            config.tenants.open = 1;
+            config.tenants.concurrent = 1;
+        })
+        .await;
+        beside_an_endless_call(&platform, async {
+            let other = json!({"request": {}, "auth": {"token": {"token": TOKENS.read_only}}});
+            Platform::response(&platform.bare("list_accounts", other).await);
+            // Opened anew, it would be let in.
+            let brief = json!({"request": {}, "rate_limit": {"max_execution_time": 1}});
+            let refused = platform.envelope("list_accounts", brief).await;
+            assert_eq!(code(&refused), "budget_exhausted", "{refused:#}");
+            let metadata = &refused["error"]["error_metadata"];
+            assert_eq!(metadata["retry_after_seconds"], 1);
+            assert_eq!(metadata["throttled"], true);
+        })
+        .await;
+    });
+}
+
+#[test]
+fn further_calls_of_a_tenant_wait_and_those_of_others_do_not() {
+    run(async {
+        let platform = Platform::with(5, |config| config.tenants.concurrent = 1).await;
+        platform.simulator.keep_exchanges(true);
+        let reached = || {
+            let exchanges = platform.simulator.exchanges();
+            let mut paths = exchanges.iter().map(|exchange| exchange.path.as_str());
+            paths.any(|path| path == "/users/PWAITS")
+        };
+        let waiting = platform.call("get_account", json!({"account_id": "PWAITS"}));
+        let mut waiting = pin!(waiting);
+        beside_an_endless_call(&platform, async {
+            let others = async {
+                under_way(&platform, 2).await;
+                let other = json!({"request": {}, "auth": {"token": {"token": TOKENS.read_only}}});
+                Platform::response(&platform.bare("list_accounts", other).await);
+            };
+            match select(waiting.as_mut(), pin!(others)).await {
+                Either::Left((answer, _)) => panic!("it did not wait: {answer}"),
+                Either::Right(((), _)) => assert!(!reached()),
+            }
+        })
+        .await;
+        // The first one is gone.
+        assert_eq!(code(&waiting.await), "not_found");
+        assert!(reached());
+    });
+}
+
+#[test]
+fn a_tenant_can_not_take_all_places_with_calls_that_wait() {
+    run(async {
+        let platform = Platform::with(5, |config| {
+            config.tenants.concurrent = 1;
+            config.tenants.waiting = 1;
+            config.limits.calls = 4;
+        })
+        .await;
+        let mut waiting = pin!(platform.call("list_accounts", json!({})));
+        beside_an_endless_call(&platform, async {
+            let others = async {
+                under_way(&platform, 2).await;
+                let refused = platform.call("list_accounts", json!({})).await;
+                assert_eq!(code(&refused), "budget_exhausted", "{refused:#}");
+                let other = json!({"request": {}, "auth": {"token": {"token": TOKENS.read_only}}});
+                Platform::response(&platform.bare("list_accounts", other).await);
+            };
+            if let Either::Left((answer, _)) = select(waiting.as_mut(), pin!(others)).await {
+                panic!("it did not wait: {answer}");
+            }
+        })
+        .await;
+        Platform::response(&waiting.await);
     });
 }

@@ -384,7 +384,7 @@ fn a_denied_request_is_traced_by_its_rule_and_not_by_the_connectors_words() {
                 ("http.request.method", method),
             ]);
             assert!(denied.failed);
-            assert_eq!(denied.name, "request", "{misbehaviour}");
+            assert_eq!(denied.name, method, "{misbehaviour}");
             assert_eq!(denied.attributes.len(), 3, "{denied:#?}");
         }
         let told = collector.text();

@@ -22,6 +22,12 @@ impl From<CallError> for WireError {
             }
             _ => (WireCode::of(contract.code), "host"),
         };
+        let fault = match (&error, raised_by) {
+            // It knows its deadline, and did not keep it.
+            (CallError::Deadline(_), _) => "connector",
+            (_, "host") if code == WireCode::InternalError => "infrastructure",
+            _ => code.fault(),
+        };
         let hint = match (contract.may_have_applied, contract.hint) {
             (true, Some(hint)) => Some(format!(
                 "the change may have been made: look before you repeat it; {hint}"
@@ -41,6 +47,7 @@ impl From<CallError> for WireError {
                 .or_else(|| to_json(&contract.code).as_str().map(str::to_owned)),
             retry_after: contract.retry_after,
             raised_by,
+            fault,
         }
     }
 }
@@ -99,6 +106,93 @@ impl From<JournalError> for WireError {
                 Self::new(WireCode::InternalError, "the journal can't be used")
                     .hint("the server's log says why")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::contract::types::Error;
+
+    #[test]
+    fn each_way_to_lose_an_answer_has_its_code() {
+        let host = || "vendor.example".to_owned();
+        let why = || "why".to_owned();
+        let limit = Duration::from_secs(1);
+        for (error, expected) in [
+            (
+                TransportError::Resolve {
+                    host: host(),
+                    cause: why(),
+                },
+                WireCode::ConnectionRejected,
+            ),
+            (
+                TransportError::Connect {
+                    host: host(),
+                    cause: why(),
+                },
+                WireCode::ConnectionRejected,
+            ),
+            (
+                TransportError::ConnectTimeout {
+                    host: host(),
+                    limit,
+                },
+                WireCode::ConnectionTimeout,
+            ),
+            (
+                TransportError::Certificate(why()),
+                WireCode::ConnectionRejected,
+            ),
+            (TransportError::Tls(why()), WireCode::ConnectionRejected),
+            (TransportError::Broken(why()), WireCode::ConnectionClosed),
+            (TransportError::Timeout(limit), WireCode::RequestTimeout),
+            (TransportError::TooLarge(1), WireCode::InvalidResponse),
+            (TransportError::Encoded(why()), WireCode::InvalidResponse),
+        ] {
+            // As the connector tells it, and as the host does.
+            let told = CallError::Connector {
+                error: Box::new(error_of(ErrorCode::ConnectionFailed, None)),
+                cause: Some(Refusal::Transport(error.clone())),
+            };
+            assert_eq!(WireError::from(told).code, expected, "{error}");
+            let refused = CallError::Refused(Refusal::Transport(error.clone()));
+            assert_eq!(WireError::from(refused).code, expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_fails_is_told_from_a_vendor_that_is_busy() {
+        for (status, expected) in [
+            (Some(500), WireCode::BadGateway),
+            (Some(502), WireCode::BadGateway),
+            (Some(503), WireCode::ServiceError),
+            (Some(504), WireCode::BadGateway),
+            (None, WireCode::ServiceError),
+        ] {
+            let error = CallError::Connector {
+                error: Box::new(error_of(ErrorCode::Unavailable, status)),
+                cause: None,
+            };
+            let wire = WireError::from(error);
+            assert_eq!(wire.code, expected, "{status:?}");
+            assert!(wire.is_failure());
+        }
+    }
+
+    fn error_of(code: ErrorCode, upstream_status: Option<u16>) -> Error {
+        Error {
+            code,
+            message: String::new(),
+            hint: None,
+            upstream_status,
+            upstream_code: None,
+            retry_after: None,
+            may_have_applied: false,
         }
     }
 }
