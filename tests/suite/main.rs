@@ -5,6 +5,7 @@ mod activity;
 mod assignments;
 mod cassettes;
 mod command_line;
+mod components;
 mod contract;
 mod deletion;
 mod diagnostics;

@@ -285,7 +285,7 @@ fn finish(what: &What, body: OutgoingBody) -> Result<()> {
 impl Outgoing<'_> {
     fn request(&self, what: &What) -> Result<OutgoingRequest> {
         let headers = Fields::new();
-        let user_agent = concat!("pagerduty-connector/", env!("CARGO_PKG_VERSION"));
+        let user_agent = concat!("pagerduty-connector/", version!());
         let set = |name: &str, value: &str| {
             (headers.append(name, value.as_bytes())).map_err(|_| what.broken("its headers"))
         };
@@ -311,12 +311,15 @@ impl Outgoing<'_> {
             None => return Err(what.broken("its URL")),
         };
         let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let query = self.query;
+        #[cfg(feature = "second-version")]
+        let query = crate::second_version::query(query);
         request
             .set_method(&method)
             .and_then(|()| request.set_scheme(Some(&scheme)))
             .and_then(|()| request.set_authority(Some(authority)))
             .and_then(|()| {
-                request.set_path_with_query(Some(&format!("{prefix}{}{}", self.path, self.query)))
+                request.set_path_with_query(Some(&format!("{prefix}{}{query}", self.path)))
             })
             .map_err(|()| what.broken("its URL"))?;
         Ok(request)
