@@ -311,15 +311,12 @@ impl Outgoing<'_> {
             None => return Err(what.broken("its URL")),
         };
         let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let query = self.query;
-        #[cfg(feature = "second-version")]
-        let query = crate::second_version::query(query);
         request
             .set_method(&method)
             .and_then(|()| request.set_scheme(Some(&scheme)))
             .and_then(|()| request.set_authority(Some(authority)))
             .and_then(|()| {
-                request.set_path_with_query(Some(&format!("{prefix}{}{query}", self.path)))
+                request.set_path_with_query(Some(&format!("{prefix}{}{}", self.path, self.query)))
             })
             .map_err(|()| what.broken("its URL"))?;
         Ok(request)

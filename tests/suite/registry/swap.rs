@@ -54,6 +54,38 @@ fn a_call_keeps_its_generation_and_is_reported_when_it_outstays_the_deadline() {
 }
 
 #[test]
+fn a_generation_that_is_returned_to_while_its_calls_run_on_was_never_drained() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = open(config(folder.path())).await;
+        loaded(&registry, &["0.1.0"]).await;
+        let first = registry.current("pagerduty").expect("one serves");
+        loaded(&registry, &["0.1.1"]).await;
+        let second = registry.current("pagerduty").expect("one serves");
+        let back = registry.rollback("pagerduty", None, "ada", "").await;
+        assert_eq!(back.expect("it is there"), first.generation());
+        drop(first);
+        assert_eq!(
+            registry.list()[0].generations[0].state,
+            GenerationState::Draining
+        );
+        drop(second);
+        until(&registry, |registry| {
+            events(registry).contains(&AuditEvent::Drained)
+        })
+        .await;
+        let records = registry.history(None).expect("the chain holds");
+        let drained = records
+            .iter()
+            .filter(|record| record.event == AuditEvent::Drained);
+        let drained: Vec<_> = drained.map(|record| record.generation).collect();
+        assert_eq!(drained, [Some(2)]);
+        // All in time.
+        assert!(!events(&registry).contains(&AuditEvent::DrainOverdue));
+    });
+}
+
+#[test]
 fn the_same_digest_again_changes_nothing() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
