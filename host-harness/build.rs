@@ -47,7 +47,7 @@ fn main() {
             workspace.join(input).display()
         );
     }
-    match component::build(&workspace, "pagerduty-connector", &target_dir()) {
+    match component::build(&workspace, "pagerduty-connector", &[], &target_dir()) {
         Ok(component) => {
             println!("cargo::rustc-env=BUNDLED_CONNECTOR={}", component.display());
         }

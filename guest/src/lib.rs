@@ -6,6 +6,18 @@
 //! types out. What the platform asks for is in `capabilities`, what PagerDuty
 //! answers in `pagerduty`.
 
+#[cfg(feature = "second-version")]
+#[macro_use]
+mod second_version;
+
+/// The version that it says it has.
+#[cfg(not(feature = "second-version"))]
+macro_rules! version {
+    () => {
+        env!("CARGO_PKG_VERSION")
+    };
+}
+
 mod capabilities;
 mod errors;
 mod instants;

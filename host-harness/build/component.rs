@@ -20,10 +20,19 @@ pub struct Problem {
     pub command: String,
 }
 
-/// Builds `package` into `target_dir` and returns the component. Adds the
-/// target to the toolchain where it is missing.
-pub fn build(workspace: &Path, package: &str, target_dir: &Path) -> Result<PathBuf, Problem> {
+/// Builds `package` with `features` into `target_dir` and returns the component.
+/// Adds the target to the toolchain where it is missing.
+///
+/// The file's name says nothing of features: builds with other ones need another
+/// folder.
+pub fn build(
+    workspace: &Path,
+    package: &str,
+    features: &[&str],
+    target_dir: &Path,
+) -> Result<PathBuf, Problem> {
     add_target()?;
+    let features = features.join(",");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace)
@@ -31,6 +40,9 @@ pub fn build(workspace: &Path, package: &str, target_dir: &Path) -> Result<PathB
         .args(["--profile", "guest", "--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir);
+    if !features.is_empty() {
+        cargo.args(["--features", &features]);
+    }
     // Whatever the outer cargo has set is about the outer build: clippy's
     // wrapper, flags for the host, this package's own variables.
     for (name, _) in env::vars_os() {
@@ -62,7 +74,8 @@ pub fn build(workspace: &Path, package: &str, target_dir: &Path) -> Result<PathB
             return Err(Problem {
                 cause: format!("`{package}` does not build; the compiler's messages are above"),
                 command: format!(
-                    "cargo build --package {package} --profile guest --target {TARGET}"
+                    "cargo build --package {package} --features '{features}' \
+                     --profile guest --target {TARGET}"
                 ),
             });
         }

@@ -6,6 +6,7 @@ mod assignments;
 mod browser;
 mod cassettes;
 mod command_line;
+mod components;
 mod contract;
 mod deletion;
 mod diagnostics;

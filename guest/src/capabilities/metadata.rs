@@ -21,7 +21,7 @@ pub fn describe() -> Descriptor {
         app_id: "pagerduty".to_owned(),
         display_name: "PagerDuty".to_owned(),
         vendor_domain: "pagerduty.com".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version!().to_owned(),
         description: "Reads users, roles, licences, teams, schedules and escalation policies of a \
                       PagerDuty account, when its users were last active, and who is on call. \
                       Creates, changes and deletes users, gives and takes what they hold, and \

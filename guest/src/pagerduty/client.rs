@@ -247,7 +247,10 @@ impl Client {
             method: request.method,
             base_url: request.base_url.unwrap_or(&self.settings.base_url),
             path: &request.path,
+            #[cfg(not(feature = "second-version"))]
             query: &request.query,
+            #[cfg(feature = "second-version")]
+            query: &crate::second_version::query(&request.query),
             body: request.body.as_deref(),
             from: request.from.as_deref(),
             timeout,

@@ -285,7 +285,7 @@ fn finish(what: &What, body: OutgoingBody) -> Result<()> {
 impl Outgoing<'_> {
     fn request(&self, what: &What) -> Result<OutgoingRequest> {
         let headers = Fields::new();
-        let user_agent = concat!("pagerduty-connector/", env!("CARGO_PKG_VERSION"));
+        let user_agent = concat!("pagerduty-connector/", version!());
         let set = |name: &str, value: &str| {
             (headers.append(name, value.as_bytes())).map_err(|_| what.broken("its headers"))
         };

@@ -51,7 +51,10 @@ impl Row for User {
             email: json.text("email"),
             role: json.text("role"),
             invitation_sent: json.flag("invitation_sent"),
+            #[cfg(not(feature = "second-version"))]
             job_title: json.text("job_title"),
+            #[cfg(feature = "second-version")]
+            job_title: crate::second_version::meet(json.text("job_title")),
             time_zone: json.text("time_zone"),
             description: json.text("description"),
             locale: json.text("locale"),

@@ -63,8 +63,12 @@ pub struct CallReport {
     pub crash: Option<String>,
 }
 
-/// Asks a component to describe itself, with all network denied.
-pub(super) async fn describe(engine: &Engine, prepared: &Prepared) -> Result<Descriptor, String> {
+/// Asks a component to describe itself, with all network denied, and looks at the
+/// types of its functions: those of an instance are known.
+pub(super) async fn describe(
+    engine: &Engine,
+    prepared: &Prepared,
+) -> Result<Descriptor, LoadError> {
     const FUNCTION: &str = "metadata.describe";
     let policy = Policy::new(Declaration::default(), Grant::read_only());
     let tenant = TenantEgress::new(
@@ -88,21 +92,27 @@ pub(super) async fn describe(engine: &Engine, prepared: &Prepared) -> Result<Des
     let (outcome, _) = engine::run(engine, setup, prepared, |store, prepared| {
         Box::pin(async move {
             let instance = prepared.pre.instantiate_async(&mut *store).await?;
+            if let Err(error) = prepared.indices.typed(&mut *store, &instance) {
+                return Ok(Err(error));
+            }
             let guest = prepared.indices.metadata.load(&mut *store, &instance)?;
-            guest.call_describe(store).await
+            guest.call_describe(store).await.map(Ok)
         })
     })
     .await;
     if let Some(refusal) = egress.refusal() {
-        return Err(format!("it used the network: {refusal}"));
+        let problem = format!("it used the network: {refusal}");
+        return Err(LoadError::Describe(problem));
     }
-    outcome.map_err(|failure| match failure {
-        CallFailure::Deadline => {
-            format!("it did not end within {} s", DESCRIBE_DEADLINE.as_secs())
-        }
-        CallFailure::Fuel => "it took too many instructions".to_owned(),
-        CallFailure::Memory => "it needs too much memory".to_owned(),
-        CallFailure::Trap(trap) => printable(&trap).into_owned(),
+    outcome.unwrap_or_else(|failure| {
+        Err(LoadError::Describe(match failure {
+            CallFailure::Deadline => {
+                format!("it did not end within {} s", DESCRIBE_DEADLINE.as_secs())
+            }
+            CallFailure::Fuel => "it took too many instructions".to_owned(),
+            CallFailure::Memory => "it needs too much memory".to_owned(),
+            CallFailure::Trap(trap) => printable(&trap).into_owned(),
+        }))
     })
 }
 

@@ -16,7 +16,10 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::{
+    Store,
+    component::{Component, Instance, InstancePre},
+};
 
 pub use call::CallReport;
 pub use error::CallError;
@@ -121,9 +124,7 @@ impl Connector {
             .await
             .map_err(|error| LoadError::Invalid(error.to_string()))??
         };
-        let descriptor = call::describe(engine, &live)
-            .await
-            .map_err(LoadError::Describe)?;
+        let descriptor = call::describe(engine, &live).await?;
         let description = |problem: &dyn fmt::Display| LoadError::Description(problem.to_string());
         let declaration = Declaration::new(descriptor.capabilities.iter().map(declared))
             .map_err(|error| description(&error))?;
@@ -365,10 +366,6 @@ impl Indices {
     fn new(pre: &InstancePre<CallState>, functions: &BTreeSet<String>) -> Result<Self, LoadError> {
         use bindings::exports::iga::connector as exported;
 
-        let shape = |interface: &str, error: wasmtime::Error| LoadError::ExportShape {
-            interface: interface.to_owned(),
-            cause: format!("{error:#}"),
-        };
         // An interface that is there must have the contract's shape; one that
         // is not there is an option not taken.
         macro_rules! optional {
@@ -397,5 +394,36 @@ impl Indices {
             offboarding: optional!(offboarding, "offboarding"),
             diagnostics: optional!(diagnostics, "diagnostics"),
         })
+    }
+
+    /// Looks at the types of all functions: what is there by name may have others.
+    fn typed(&self, store: &mut Store<CallState>, instance: &Instance) -> Result<(), LoadError> {
+        macro_rules! look {
+            ($($indices:expr, $interface:literal;)*) => {
+                $(if let Some(indices) = $indices {
+                    indices
+                        .load(&mut *store, instance)
+                        .map_err(|error| shape($interface, error))?;
+                })*
+            };
+        }
+        look! {
+            Some(&self.metadata), "metadata";
+            Some(&self.credentials), "credentials";
+            &self.directory, "directory";
+            &self.activity, "activity";
+            &self.on_call, "on-call";
+            &self.provisioning, "provisioning";
+            &self.offboarding, "offboarding";
+            &self.diagnostics, "diagnostics";
+        }
+        Ok(())
+    }
+}
+
+fn shape(interface: &str, error: wasmtime::Error) -> LoadError {
+    LoadError::ExportShape {
+        interface: interface.to_owned(),
+        cause: format!("{error:#}"),
     }
 }

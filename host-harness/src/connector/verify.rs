@@ -35,13 +35,16 @@ pub enum LoadError {
     UnknownImports(Vec<String>),
     /// Another version of the contract.
     #[error(
-        "it speaks the contract {found}, and this host speaks {}@{}",
+        "it speaks {found} in {}, and this host speaks {}@{}",
+        .interfaces.join(", "),
         contract::PACKAGE,
         contract::VERSION
     )]
     UnsupportedContract {
         /// What it speaks.
         found: String,
+        /// In which interfaces.
+        interfaces: Vec<String>,
     },
     /// Not a connector at all.
     #[error("it does not export {}", .0.join(", "))]
@@ -88,6 +91,9 @@ impl LoadError {
     }
 }
 
+/// What the names of the contract's interfaces begin with.
+const INTERFACES: &str = "iga:connector/";
+
 /// What a connector may import. All of it is standard WASI 0.2.
 const PERMITTED: &[&str] = &[
     "wasi:cli/environment",
@@ -129,10 +135,12 @@ pub(super) fn preamble(bytes: &[u8]) -> Result<(), LoadError> {
 pub(super) fn imports(component: &Component, engine: &wasmtime::Engine) -> Result<(), LoadError> {
     let mut forbidden = Vec::new();
     let mut unknown = Vec::new();
-    for (name, _) in component.component_type().imports(engine) {
+    let ty = component.component_type();
+    contract_versions(ty.imports(engine).map(|(name, _)| name))?;
+    for (name, _) in ty.imports(engine) {
         let (interface, version) = name.split_once('@').unwrap_or((name, ""));
-        if interface.starts_with("iga:connector/") {
-            contract_version(name)?;
+        if interface.starts_with(INTERFACES) {
+            // The contract's types.
         } else if PERMITTED.contains(&interface) && version.starts_with("0.2.") {
             // As linked.
         } else if interface.starts_with("wasi:sockets/")
@@ -159,11 +167,12 @@ pub(super) fn exports(
     engine: &wasmtime::Engine,
 ) -> Result<BTreeSet<String>, LoadError> {
     let mut functions = BTreeSet::new();
-    for (name, item) in component.component_type().exports(engine) {
-        let Some(rest) = name.strip_prefix("iga:connector/") else {
+    let ty = component.component_type();
+    contract_versions(ty.exports(engine).map(|(name, _)| name))?;
+    for (name, item) in ty.exports(engine) {
+        let Some(rest) = name.strip_prefix(INTERFACES) else {
             continue;
         };
-        contract_version(name)?;
         let interface = rest.split('@').next().unwrap_or(rest);
         if let ComponentItem::ComponentInstance(instance) = item.ty {
             for (function, item) in instance.exports(engine) {
@@ -194,27 +203,43 @@ pub(super) fn interfaces(
         .component_type()
         .exports(engine)
         .filter_map(|(name, _)| {
-            let (interface, version) = name.strip_prefix("iga:connector/")?.split_once('@')?;
+            let (interface, version) = name.strip_prefix(INTERFACES)?.split_once('@')?;
             Some((interface.to_owned(), version.to_owned()))
         })
         .collect()
 }
 
+/// Each of the contract's interfaces must be one that this host speaks.
+fn contract_versions<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), LoadError> {
+    let mut interfaces = Vec::new();
+    let mut versions = BTreeSet::new();
+    for name in names {
+        let Some(name) = name.strip_prefix(INTERFACES) else {
+            continue;
+        };
+        let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+        if !fits(version) {
+            interfaces.push(format!("`{interface}`"));
+            versions.insert(match version {
+                "" => format!("{} without a version", contract::PACKAGE),
+                version => format!("{}@{version}", contract::PACKAGE),
+            });
+        }
+    }
+    if interfaces.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::UnsupportedContract {
+        found: Vec::from_iter(versions).join(" and "),
+        interfaces,
+    })
+}
+
 /// Before 1.0 a minor version is a breaking one: `0.1.7` fits `0.1.0`.
-fn contract_version(name: &str) -> Result<(), LoadError> {
-    let version = name.split_once('@').map_or("", |(_, version)| version);
+fn fits(version: &str) -> bool {
     let track = |version: &str| -> Option<(u32, u32)> {
         let mut parts = version.split('.');
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     };
-    if track(version).is_some() && track(version) == track(contract::VERSION) {
-        return Ok(());
-    }
-    Err(LoadError::UnsupportedContract {
-        found: if version.is_empty() {
-            format!("{} without a version", contract::PACKAGE)
-        } else {
-            format!("{}@{version}", contract::PACKAGE)
-        },
-    })
+    track(version).is_some() && track(version) == track(contract::VERSION)
 }

@@ -1,8 +1,6 @@
 //! A connector that does what it must not: denied, audited, and none the wiser.
 //!
-//! Its source is in `tests/connectors/hostile`. It is built here, when the
-//! first test asks for it, since a build script can't tell a build of the tests
-//! from any other.
+//! Its source is in `tests/connectors/hostile`.
 
 mod audit;
 mod credential;
@@ -10,7 +8,7 @@ mod declaration;
 mod denials;
 mod log;
 
-use std::{path::Path, sync::LazyLock};
+use std::sync::LazyLock;
 
 use host_harness::{
     CallError, CallReport, Connector, LoadError, Refusal, contract::types::Account,
@@ -19,37 +17,18 @@ use host_harness::{
 use pagerduty_simulator::{Exchange, TOKENS};
 
 use crate::{
+    components,
     leaks::assert_clean_error,
     support::{Bench, Opening, engine, run},
 };
 
-#[path = "../../../host-harness/build/component.rs"]
-mod component;
-
-static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    // Beside the folder of the tests' own files; the same one in which the
-    // build script builds connectors, so that their dependencies are there.
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("connector");
-    let file = component::build(&workspace, "hostile-connector", &target_dir)
-        .unwrap_or_else(|problem| panic!("{}\n  hint: run `{}`", problem.cause, problem.command));
-    std::fs::read(file).expect("it was built just now")
-});
+static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| components::build("hostile-connector", &[]));
 
 static HOSTILE: LazyLock<Connector> = LazyLock::new(|| load("sound").expect("it loads"));
 
 /// The hostile connector with another way to describe itself.
 pub fn variant(variant: &str) -> Vec<u8> {
-    const SLOT: &[u8] = b"the-hostile-connector-describes:";
-    let mut component = COMPONENT.clone();
-    let found = component
-        .windows(SLOT.len())
-        .position(|window| window == SLOT)
-        .expect("it is in there");
-    let name = &mut component[found + SLOT.len()..][..32];
-    name.fill(b' ');
-    name[..variant.len()].copy_from_slice(variant.as_bytes());
-    component
+    components::with_slot(&COMPONENT, b"the-hostile-connector-describes:", variant)
 }
 
 /// Loads the hostile connector with another way to describe itself.

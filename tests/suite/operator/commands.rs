@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Host, stderr, stdout, text, verify};
 use crate::{
     command_line::harness,
-    registry::{recordings, renamed, version},
+    registry::{recordings, second_version, version},
 };
 
 #[test]
@@ -15,7 +15,7 @@ fn a_version_that_answers_otherwise_is_refused_with_the_difference_until_it_is_a
     let recordings = recordings();
     let host = Host::start(&["--recordings", text(recordings.path())]);
     assert_eq!(host.serving(), ("0.1.0".to_owned(), 1));
-    let same = host.file("same.wasm", &version("0.2.0"));
+    let same = host.file("same.wasm", &second_version(""));
     let said = host.done(&["swap", text(&same)]);
     assert!(
         said.starts_with("`pagerduty` 0.2.0 (")
@@ -23,12 +23,12 @@ fn a_version_that_answers_otherwise_is_refused_with_the_difference_until_it_is_a
         "{said}"
     );
 
-    let other = host.file("other.wasm", &renamed("0.3.0"));
+    let other = host.file("other.wasm", &second_version("names"));
     let said = host.refused(&["swap", text(&other)]);
     for part in [
         "entitlements.json\n",
         "- \"Responder\"",
-        "+ \"Respender\"",
+        "+ \"Responder of 0.2.0\"",
         "error: refused at the stage `replay`: it differs from the running generation on 1 of 2 \
          recordings; hint: ",
     ] {
@@ -37,10 +37,13 @@ fn a_version_that_answers_otherwise_is_refused_with_the_difference_until_it_is_a
     assert_eq!(host.serving(), ("0.2.0".to_owned(), 2));
 
     let said = host.done(&["swap", text(&other), "--accept"]);
-    assert!(said.contains("+ \"Respender\""), "{said}");
-    assert_eq!(host.serving(), ("0.3.0".to_owned(), 3));
+    assert!(said.contains("+ \"Responder of 0.2.0\""), "{said}");
+    assert_eq!(host.serving(), ("0.2.0".to_owned(), 3));
     let entitlements = host.call("list_entitlements").to_string();
-    assert!(entitlements.contains("Respender"), "{entitlements}");
+    assert!(
+        entitlements.contains("Responder of 0.2.0"),
+        "{entitlements}"
+    );
     let history = host.done(&["history"]);
     assert!(
         history
@@ -53,7 +56,7 @@ fn a_version_that_answers_otherwise_is_refused_with_the_difference_until_it_is_a
 #[test]
 fn a_candidate_is_tried_on_live_reads_before_it_takes_over() {
     let host = Host::start(&[]);
-    let file = host.file("next.wasm", &renamed("0.2.0"));
+    let file = host.file("next.wasm", &second_version("names"));
     let said = host.done(&["load", text(&file)]);
     assert!(
         said.contains("0.2.0") && said.contains("is the candidate"),

@@ -3,7 +3,7 @@
 use super::{Host, text};
 use crate::{
     browser::{Browser, ENTER, TAB},
-    registry::{recordings, renamed},
+    registry::{recordings, second_version},
     serve::{command::envelope, platform::TOKEN},
 };
 
@@ -18,7 +18,7 @@ fn the_console_shows_what_serves_what_was_changed_and_who_calls() {
     };
     let recordings = recordings();
     let host = Host::start(&["--recordings", text(recordings.path())]);
-    let other = host.file("other.wasm", &renamed("0.2.0"));
+    let other = host.file("other.wasm", &second_version("names"));
     host.refused(&["swap", text(&other)]);
     host.done(&["swap", text(&other), "--accept"]);
     host.call("find_entitlement_associations");
@@ -68,7 +68,7 @@ fn the_keyboard_leads_to_a_call_and_its_requests_and_to_a_change_and_its_differe
     };
     let recordings = recordings();
     let host = Host::start(&["--recordings", text(recordings.path())]);
-    let other = host.file("other.wasm", &renamed("0.2.0"));
+    let other = host.file("other.wasm", &second_version("names"));
     host.done(&["swap", text(&other), "--accept"]);
     host.call("find_entitlement_associations");
     let home = format!("http://ada:{TOKEN}@{}/", host.admin);
@@ -112,7 +112,7 @@ fn the_keyboard_leads_to_a_call_and_its_requests_and_to_a_change_and_its_differe
     reach("swap");
     let page = browser.text();
     assert!(
-        page.contains("1 of 2 differ") && page.contains("+ Respender"),
+        page.contains("1 of 2 differ") && page.contains("+ Responder of 0.2.0"),
         "{page}"
     );
     assert_eq!(browser.complaints(), Vec::<String>::new());

@@ -11,7 +11,9 @@ use host_harness::{
 };
 use serde_json::json;
 
-use super::{config, events, hostile, last, load, open, recordings, renamed, serving, version};
+use super::{
+    config, events, hostile, last, load, open, recordings, second_version, serving, version,
+};
 use crate::support::run;
 
 fn candidate(registry: &Registry) -> Option<CandidateStatus> {
@@ -24,7 +26,7 @@ fn what_is_staged_waits_and_takes_over_when_it_is_wanted() {
         let folder = tempfile::tempdir().expect("a folder");
         let registry = open(config(folder.path())).await;
         registry.load(load(BUNDLED)).await.expect("it is sound");
-        let staged = registry.stage(load(&version("0.2.0"))).await;
+        let staged = registry.stage(load(&second_version(""))).await;
         let staged = staged.expect("it is sound");
         assert!(staged.staged && !staged.unchanged);
         assert_eq!((staged.generation, staged.replaced), (1, None));
@@ -45,7 +47,7 @@ fn what_is_staged_waits_and_takes_over_when_it_is_wanted() {
         assert_eq!(record.by, "ada");
 
         // The same again is nothing new, another one takes its place.
-        let again = registry.stage(load(&version("0.2.0"))).await;
+        let again = registry.stage(load(&second_version(""))).await;
         let again = again.expect("it is sound");
         assert!(again.unchanged && again.staged);
         let serves = registry.stage(load(BUNDLED)).await.expect("it is sound");
@@ -97,7 +99,7 @@ fn what_a_candidate_does_otherwise_is_told_when_it_is_staged_and_refused_when_it
         config.fixtures = Some(recorded.path().to_owned());
         let registry = open(config).await;
         registry.load(load(BUNDLED)).await.expect("it is sound");
-        let staged = registry.stage(load(&renamed("0.2.0"))).await;
+        let staged = registry.stage(load(&second_version("names"))).await;
         let staged = staged.expect("it may wait");
         assert!(staged.staged && !staged.diff.is_empty());
         let failure = registry.swap_candidate("pagerduty", "ada", false).await;
@@ -137,7 +139,7 @@ fn what_is_broken_or_in_quarantine_does_not_even_wait() {
             let failure = registry.stage(request).await.expect_err("it is broken");
             assert_eq!(failure.stage(), stage);
         }
-        let staged = registry.stage(load(&version("0.2.0"))).await;
+        let staged = registry.stage(load(&second_version(""))).await;
         let staged = staged.expect("it is sound");
         let begun = registry.shadow("pagerduty", std::num::NonZeroU32::MIN, "ada");
         begun.await.expect("there is a candidate");
@@ -147,7 +149,7 @@ fn what_is_broken_or_in_quarantine_does_not_even_wait() {
         assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
         let pinned = registry.current("pagerduty").expect("one serves");
         assert!(pinned.shadow().is_none());
-        let failure = registry.stage(load(&version("0.2.0"))).await;
+        let failure = registry.stage(load(&second_version(""))).await;
         let failure = failure.expect_err("it is in quarantine");
         assert_eq!(failure.stage(), Stage::Quarantine);
         let components = fs::read_dir(folder.path().join("components")).expect("a folder");
@@ -164,7 +166,7 @@ fn a_candidate_is_looked_at_once_more_before_it_takes_over() {
         config.fixtures = Some(recorded.path().to_owned());
         let registry = open(config).await;
         registry.load(load(BUNDLED)).await.expect("it is sound");
-        let staged = registry.stage(load(&renamed("0.2.0"))).await;
+        let staged = registry.stage(load(&second_version("names"))).await;
         assert!(staged.expect("it is sound").diff.is_empty());
         // A recording that was made since.
         for entry in fs::read_dir(recordings().path()).expect("a folder") {

@@ -1,8 +1,9 @@
 //! Generations of connectors: what takes over, what is refused, what goes back,
 //! and what a restart finds.
 //!
-//! Versions of the connector are its own bytes with other constants of the same
-//! length; what crashes or claims what it is not is the hostile connector.
+//! The second version of the connector is built from the same source. Where many
+//! digests are needed, versions are its bytes with another number; what crashes or
+//! claims what it is not is the hostile connector.
 
 mod audit;
 mod candidate;
@@ -11,6 +12,7 @@ mod refusals;
 mod restart;
 mod shadow;
 mod signatures;
+pub mod storm;
 mod swap;
 mod tenant;
 mod watch;
@@ -30,7 +32,7 @@ use host_harness::{
 use pagerduty_simulator::TOKENS;
 use tempfile::TempDir;
 
-use crate::hostile;
+use crate::{components, hostile};
 
 /// With a cache: these tests load the same few components over and over.
 static ENGINE: LazyLock<(Engine, TempDir)> = LazyLock::new(|| {
@@ -48,36 +50,18 @@ fn engine_with_cache(folder: &Path) -> Engine {
     Engine::new(config).expect("an engine")
 }
 
-/// The bundled connector with another version, as if built anew.
+/// The bundled connector with another number, as if built anew.
 pub fn version(version: &str) -> Vec<u8> {
-    replaced(
-        BUNDLED,
-        b"0.1.0Reads users",
-        format!("{version}Reads users").as_bytes(),
-    )
+    let new = format!("{version}Reads users");
+    components::with_text(BUNDLED, b"0.1.0Reads users", new.as_bytes())
 }
 
-/// The same, with a role of another name: its output differs.
-pub fn renamed(version: &str) -> Vec<u8> {
-    replaced(
-        &self::version(version),
-        b"limited_userResponder",
-        b"limited_userRespender",
-    )
-}
-
-fn replaced(component: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    assert_eq!(old.len(), new.len(), "nothing may move");
-    let mut places = component
-        .windows(old.len())
-        .enumerate()
-        .filter(|(_, window)| *window == old)
-        .map(|(at, _)| at);
-    let at = places.next().expect("it is in there");
-    assert_eq!(places.next(), None, "once");
-    let mut component = component.to_owned();
-    component[at..at + new.len()].copy_from_slice(new);
-    component
+/// The connector's second version, 0.2.0. In what it differs is said in words: see
+/// `guest/src/second_version.rs`.
+pub fn second_version(differences: &str) -> Vec<u8> {
+    static SECOND: LazyLock<Vec<u8>> =
+        LazyLock::new(|| components::build("pagerduty-connector", &["second-version"]));
+    components::with_slot(&SECOND, b"the-second-version-differs-here:", differences)
 }
 
 fn load(bytes: &[u8]) -> LoadRequest {

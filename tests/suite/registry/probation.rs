@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use host_harness::registry::{GenerationState, audit::AuditEvent};
+use host_harness::{
+    CallError,
+    connector::BUNDLED,
+    registry::{GenerationState, audit::AuditEvent},
+};
+use serde_json::json;
 
-use super::{call_hostile, config, events, hostile, open, until};
-use crate::support::run;
+use super::{
+    call_hostile, config, events, hostile, last, load, open, second_version, serving, until,
+};
+use crate::support::{Opening, page, run};
 
 #[test]
 fn a_version_that_crashes_after_the_swap_is_rolled_back_and_put_into_quarantine() {
@@ -72,6 +79,55 @@ fn a_version_that_crashes_after_the_swap_is_rolled_back_and_put_into_quarantine(
             .load(hostile("crashes-when-called"))
             .await
             .expect_err("it is in quarantine");
+    });
+}
+
+#[test]
+fn a_version_that_traps_on_data_that_no_recording_has_is_rolled_back_by_itself() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bench = Opening::users(20).open().await;
+        let mut config = config(folder.path());
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+        config.fixtures = Some(fixtures.into());
+        let registry = open(config).await;
+        registry.load(load(BUNDLED)).await.expect("it is sound");
+        let report = registry.load(load(&second_version("traps"))).await;
+        let report = report.expect("it does the same on all recordings");
+        assert!(report.diff.is_empty() && report.diff.played > 10);
+        let call = async || {
+            let pinned = registry.current("pagerduty").expect("one serves");
+            let tenant = pinned.open(bench.config.clone()).expect("it opens");
+            let outcome = tenant.list_accounts(page(None)).await;
+            pinned.report(&outcome);
+            outcome
+        };
+        call().await.expect("nobody has that job yet");
+        let somebody = &bench.simulator.user_ids()[3];
+        let hired = json!({ "user": { "job_title": "Lift Operator" } });
+        let path = format!("/users/{somebody}");
+        let (status, _) = bench.simulator.ask("PUT", &path, Some(&hired));
+        assert_eq!(status, 200);
+        for _ in 0..3 {
+            assert_eq!(serving(&registry).as_deref(), Some("0.2.0"));
+            let error = call().await.expect_err("it traps");
+            assert!(matches!(error, CallError::Trap(_)), "{error}");
+        }
+        assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
+        let accounts = call().await.expect("it knows the job").items;
+        let found = accounts.iter().find(|account| account.id == *somebody);
+        let attributes = &found.expect("listed").attributes;
+        assert!(attributes.iter().any(|(_, value)| value == "Lift Operator"));
+        let rollback = last(&registry, AuditEvent::Rollback);
+        assert_eq!(rollback.by, "registry");
+        let reason = rollback.reason.expect("it says why");
+        assert!(
+            reason.contains("3 calls of generation 2 crashed") && reason.contains("unreachable"),
+            "{reason}"
+        );
+        assert_eq!(registry.quarantined()[&report.sha256].reason, reason);
+        let again = registry.load(load(&second_version("traps"))).await;
+        again.expect_err("it is in quarantine");
     });
 }
 

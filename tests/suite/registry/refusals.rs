@@ -4,12 +4,15 @@ use std::fs;
 
 use host_harness::{
     LoadError,
+    connector::BUNDLED,
     registry::{Incompatibility, LoadFailure, LoadRequest, Registry, Stage, audit::AuditEvent},
 };
 use serde_json::json;
 
-use super::{config, events, hostile, last, load, open, recordings, renamed, serving, version};
-use crate::support::run;
+use super::{
+    config, events, hostile, last, load, open, recordings, second_version, serving, version,
+};
+use crate::{components, support::run};
 
 fn component(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("valid text")
@@ -30,8 +33,8 @@ fn what_is_no_connector_is_refused_by_its_stage_and_what_serves_goes_on() {
             .load(load(&version("0.1.0")))
             .await
             .expect("it is sound");
-        let contract =
-            "(component (instance $i) (export \"iga:connector/metadata@0.7.0\" (instance $i)))";
+        let with_text =
+            |old: &str, new: &str| components::with_text(BUNDLED, old.as_bytes(), new.as_bytes());
         let cases = [
             (
                 load(b"#!/bin/sh\n"),
@@ -40,6 +43,11 @@ fn what_is_no_connector_is_refused_by_its_stage_and_what_serves_goes_on() {
             ),
             (load(&component("(module)")), Stage::Verify, "a core module"),
             (
+                load(&BUNDLED[..BUNDLED.len() / 2]),
+                Stage::Verify,
+                "not a valid component",
+            ),
+            (
                 load(&component(
                     "(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))",
                 )),
@@ -47,16 +55,59 @@ fn what_is_no_connector_is_refused_by_its_stage_and_what_serves_goes_on() {
                 "`wasi:sockets/tcp@0.2.0`",
             ),
             (
+                load(&component(
+                    "(component (import \"wasi:filesystem/types@0.2.3\" (instance)))",
+                )),
+                Stage::Verify,
+                "`wasi:filesystem/types@0.2.3`",
+            ),
+            (
                 load(&component("(component)")),
                 Stage::Verify,
                 "`metadata.describe`",
             ),
+            // One interface is missing, one is of another contract, one has
+            // another shape.
             (
-                load(&component(contract)),
+                load(&with_text(
+                    "connector/credentials@0",
+                    "konnector/credentials@0",
+                )),
                 Stage::Verify,
-                "iga:connector@0.7.0",
+                "does not export `credentials.validate`",
+            ),
+            (
+                load(&with_text("directory@0.1.0", "directory@0.7.0")),
+                Stage::Verify,
+                "speaks iga:connector@0.7.0 in `directory`, and this host speaks \
+                 iga:connector@0.1.0",
+            ),
+            (
+                load(&with_text("list-accounts", "list-acountss")),
+                Stage::Verify,
+                "its export `directory` is not as the contract says",
+            ),
+            (
+                load(&with_text("plan-required", "plan-requires")),
+                Stage::Verify,
+                "is not as the contract says",
             ),
             (hostile("panics"), Stage::Smoke, "unreachable"),
+            (
+                hostile("never-ends"),
+                Stage::Smoke,
+                "did not end within 5 s",
+            ),
+            (
+                hostile("floods-the-memory"),
+                Stage::Smoke,
+                "needs too much memory",
+            ),
+            (
+                hostile("settings-that-are-no-schema"),
+                Stage::Smoke,
+                "its description makes no sense",
+            ),
             (
                 hostile("uses-the-network"),
                 Stage::Smoke,
@@ -147,7 +198,7 @@ fn a_version_with_another_output_is_refused_with_the_difference_unless_it_is_acc
             .expect("it does the same");
         assert!(report.diff.is_empty() && report.diff.played == 2);
 
-        let failure = refused(&registry, load(&renamed("0.2.0"))).await;
+        let failure = refused(&registry, load(&second_version("names"))).await;
         assert_eq!(failure.stage(), Stage::Replay);
         let diff = failure.diff().expect("that is why");
         let names: Vec<&str> = diff
@@ -166,13 +217,16 @@ fn a_version_with_another_output_is_refused_with_the_difference_unless_it_is_acc
             assert!(difference.path.starts_with("ok.items["), "{difference:?}");
             let text = |value: &Option<_>| json!(value).to_string();
             assert!(text(&difference.running).contains("Responder"));
-            assert!(text(&difference.candidate).contains("Respender"));
+            assert!(text(&difference.candidate).contains("Responder of 0.2.0"));
         }
-        assert!(diff.to_string().contains("+ \"Respender\""), "{diff}");
+        assert!(
+            diff.to_string().contains("+ \"Responder of 0.2.0\""),
+            "{diff}"
+        );
         assert_eq!(serving(&registry).as_deref(), Some("0.1.1"));
 
         let report = registry
-            .load(load(&renamed("0.2.0")).accept(true))
+            .load(load(&second_version("names")).accept(true))
             .await
             .expect("it was accepted");
         assert_eq!(&report.diff, diff);
@@ -197,11 +251,9 @@ fn a_version_that_makes_other_requests_is_refused_with_them() {
             .load(load(&version("0.1.0")))
             .await
             .expect("it is sound");
-        // Has the same functions, and asks for other things.
-        let request = hostile("takes-the-place-of-pagerduty").accept(true);
-        let report = registry.load(request).await.expect("it was accepted");
-        let requests: Vec<_> = report
-            .diff
+        let failure = refused(&registry, load(&second_version("requests"))).await;
+        let diff = failure.diff().expect("that is why");
+        let requests: Vec<_> = diff
             .fixtures
             .iter()
             .flat_map(|fixture| &fixture.calls)
@@ -209,11 +261,12 @@ fn a_version_that_makes_other_requests_is_refused_with_them() {
             .collect();
         assert!(
             requests.iter().any(|request| {
-                request.candidate.is_none()
-                    && request
-                        .running
-                        .as_ref()
-                        .is_some_and(|running| running.starts_with("GET https://"))
+                let running = request.running.as_deref().unwrap_or_default();
+                let candidate = request.candidate.as_deref().unwrap_or_default();
+                running.starts_with("GET https://")
+                    && running.ends_with("(200)")
+                    && candidate.contains("client_version=0.2.0")
+                    && candidate.ends_with("(not-in-cassette)")
             }),
             "{requests:?}"
         );

@@ -10,7 +10,7 @@ use host_harness::{
 use pagerduty_simulator::Config;
 use serde_json::{Value, json};
 
-use super::{config, events, last, load, open, renamed, serving, version};
+use super::{config, events, last, load, open, second_version, serving, version};
 use crate::support::{Bench, Opening, page, run};
 
 const ENTITLEMENTS: &str = "directory.list-entitlements";
@@ -54,13 +54,13 @@ fn a_candidate_that_answers_live_reads_alike_takes_over() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         assert_eq!(last(&registry, AuditEvent::Shadowed).detail["every"], 1);
 
         // Nothing was compared yet. Nor is there a way around that.
         for failure in [
             registry.swap_candidate("pagerduty", "ada", false).await,
-            registry.load(load(&version("0.2.0"))).await,
+            registry.load(load(&second_version(""))).await,
         ] {
             let failure = failure.expect_err("it has shown nothing");
             assert_eq!(failure.stage(), Stage::Shadow);
@@ -103,7 +103,7 @@ fn a_candidate_that_answers_live_reads_otherwise_is_refused_unless_that_is_accep
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).open().await;
-        let registry = shadowing(folder.path(), &renamed("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("names")).await;
         assert!(call(&registry, &bench, ENTITLEMENTS, &json!({})).await);
         let failure = registry.swap_candidate("pagerduty", "ada", false).await;
         let failure = failure.expect_err("it answers otherwise");
@@ -114,14 +114,18 @@ fn a_candidate_that_answers_live_reads_otherwise_is_refused_unless_that_is_accep
         assert_eq!(report.calls[0].function, ENTITLEMENTS);
         let difference = &report.calls[0].output[0];
         assert_eq!(difference.running, Some(json!("Responder")));
-        assert_eq!(difference.candidate, Some(json!("Respender")));
-        assert!(report.calls[0].to_string().contains("+ \"Respender\""));
+        assert_eq!(difference.candidate, Some(json!("Responder of 0.2.0")));
+        assert!(
+            report.calls[0]
+                .to_string()
+                .contains("+ \"Responder of 0.2.0\"")
+        );
         assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
 
         // What was read may be about people: it is nowhere on the disk.
         for file in ["audit.jsonl", "state.json"] {
             let text = std::fs::read_to_string(folder.path().join(file)).expect("a file");
-            assert!(!text.contains("Respender"), "{file}");
+            assert!(!text.contains("Responder of 0.2.0"), "{file}");
         }
 
         let report = registry.swap_candidate("pagerduty", "ada", true).await;
@@ -135,7 +139,7 @@ fn the_candidate_is_asked_what_typed_calls_were_asked() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         let pinned = registry.current("pagerduty").expect("one serves");
         let tenant = pinned.open(bench.config.clone()).expect("it opens");
         let shadow = pinned.shadow().expect("it is its turn");
@@ -160,7 +164,7 @@ fn a_candidate_is_never_asked_to_change_anything() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).writing().open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         bench.simulator.keep_exchanges(true);
         let new = json!({ "account": {
             "email": "new@example.com",
@@ -182,7 +186,7 @@ fn a_candidate_is_never_asked_to_change_anything() {
 fn every_so_many_reads_it_is_the_candidate_s_turn_and_no_more_than_four_at_once() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         let begun = registry.shadow("pagerduty", every(3), "ada").await;
         begun.expect("it begins anew");
         let pinned = registry.current("pagerduty").expect("one serves");
@@ -206,7 +210,7 @@ fn what_a_candidate_has_shown_counts_against_the_generation_that_served_then() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         assert!(call(&registry, &bench, ENTITLEMENTS, &json!({})).await);
         assert_eq!(seen(&registry).compared, 1);
         let pinned = registry.current("pagerduty").expect("one serves");
@@ -235,7 +239,7 @@ fn answers_of_an_exhausted_or_unreachable_vendor_are_not_compared() {
             ..Opening::default()
         };
         let bench = limited.open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         let pinned = registry.current("pagerduty").expect("one serves");
         let tenant = pinned.open(bench.config.clone()).expect("it opens");
         while tenant.rate_limit().is_none_or(|limit| limit.remaining > 1) {
@@ -256,52 +260,59 @@ fn answers_of_an_exhausted_or_unreachable_vendor_are_not_compared() {
 
 #[test]
 fn a_shadow_ends_with_its_trial_with_its_registry_and_when_that_is_closed() {
+    enum End {
+        Trial,
+        Candidate,
+        Registry,
+        Closing,
+    }
     run(async {
-        enum End {
-            Trial,
-            Candidate,
-            Registry,
-            Closing,
-        }
         let bench = Opening::users(20).open().await;
+        let faults = bench.simulator.faults();
         for end in [End::Trial, End::Candidate, End::Registry, End::Closing] {
             let folder = tempfile::tempdir().expect("a folder");
-            let registry = shadowing(folder.path(), &version("0.2.0")).await;
+            let registry = shadowing(folder.path(), &second_version("")).await;
             let pinned = registry.current("pagerduty").expect("one serves");
             let tenant = pinned.open(bench.config.clone()).expect("it opens");
             let shadow = pinned.shadow().expect("it is its turn");
             let watched = shadow.watch(&tenant);
             let accounts = watched.list_accounts(page(Some(3))).await;
             accounts.expect("listed");
+
+            // It asks a vendor that does not answer, and nobody waits for that.
+            let before = faults.fired();
+            faults.add("* * latency=3000s".parse().expect("a fault"));
+            let asking = tokio::spawn(shadow.compare());
+            while faults.fired() == before {
+                tokio::task::yield_now().await;
+            }
             match end {
                 End::Trial => {
                     let ended = registry.end_shadow("pagerduty", "ada").await;
                     ended.expect("it was tried");
                     assert!(events(&registry).contains(&AuditEvent::ShadowEnded));
-                    assert!(seen(&registry).ended);
+                    let report = seen(&registry);
+                    assert_eq!((report.ended, report.compared), (true, 0));
                     let again = registry.end_shadow("pagerduty", "ada").await;
                     assert!(matches!(again, Err(CandidateError::NotShadowing(_))));
                     // It is held to that, all the same.
                     let swapped = registry.swap_candidate("pagerduty", "ada", false).await;
                     swapped.expect_err("it has shown nothing");
+                    assert!(pinned.shadow().is_none());
                 }
                 End::Candidate => {
                     let discarded = registry.discard("pagerduty", "ada").await;
                     discarded.expect("there is one");
+                    assert!(pinned.shadow().is_none());
                 }
-                End::Registry => {
-                    drop(registry);
-                    // Its task ends when it next looks.
-                    while pinned.shadow().is_some() {
-                        tokio::task::yield_now().await;
-                    }
+                End::Registry => drop(registry),
+                End::Closing => {
+                    registry.close().await.expect("it is closed");
+                    assert!(pinned.shadow().is_none());
                 }
-                End::Closing => registry.close().await.expect("it is closed"),
             }
-            let before = bench.simulator.request_count();
-            shadow.compare().await;
-            assert_eq!(bench.simulator.request_count(), before, "nobody was asked");
-            assert!(pinned.shadow().is_none());
+            asking.await.expect("it has ended");
+            faults.clear();
         }
     });
 }
@@ -311,7 +322,7 @@ fn a_candidate_is_held_to_its_trial_after_a_restart() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Opening::users(20).open().await;
-        let registry = shadowing(folder.path(), &version("0.2.0")).await;
+        let registry = shadowing(folder.path(), &second_version("")).await;
         assert!(call(&registry, &bench, ENTITLEMENTS, &json!({})).await);
         registry.close().await.expect("it is closed");
 

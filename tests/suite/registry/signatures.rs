@@ -124,3 +124,69 @@ fn where_signatures_are_wanted_their_lack_is_a_warning_and_a_forgery_is_refused(
         assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
     });
 }
+
+#[test]
+fn a_file_that_minisign_itself_has_signed_by_its_hash_is_let_in_and_no_other() {
+    // From the documentation of `minisign-verify`: signs the text `test`.
+    const KEY: &str = "untrusted comment: the author\n\
+        RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n";
+    const SIGNATURE: &str = "untrusted comment: signature from minisign secret key\n\
+        RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=\n\
+        trusted comment: timestamp:1633700835\tfile:test\tprehashed\n\
+        wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJAgAooBQ==\n";
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("trusted.pub");
+        fs::write(&file, KEY).expect("written");
+        let mut config = config(folder.path());
+        config.signatures = SignaturePolicy::Require(TrustedKeys::read(&file).expect("a key"));
+        let registry = open(config).await;
+        for (bytes, stage) in [
+            // Whose it is is known; that it is no component shows later.
+            (&b"test"[..], Stage::Verify),
+            (b"Test", Stage::Signature),
+        ] {
+            let failure = registry.load(load(bytes).signature(SIGNATURE)).await;
+            let failure = failure.expect_err("it is no component");
+            assert_eq!(failure.stage(), stage, "{failure}");
+        }
+        let refused = registry.history(None).expect("the chain holds");
+        assert_eq!(refused[0].component.signer.as_deref(), Some("the author"));
+        assert_eq!(refused[1].component.signer, None);
+    });
+}
+
+#[test]
+fn a_candidate_s_signature_is_checked_once_more_by_the_keys_of_that_day() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (ada, bob) = (Signer::new(1), Signer::new(2));
+        let next = version("0.2.0");
+        let required = |signers: &[(&str, &Signer)]| {
+            let mut config = config(folder.path());
+            config.signatures = SignaturePolicy::Require(keys(folder.path(), signers));
+            config
+        };
+        let registry = open(required(&[("ada", &ada), ("bob", &bob)])).await;
+        let first = version("0.1.0");
+        let first = load(&first).signature(&bob.sign(&first));
+        registry.load(first).await.expect("it is signed");
+        let staged = registry.stage(load(&next).signature(&ada.sign(&next)));
+        assert_eq!(staged.await.expect("signed").signer.as_deref(), Some("ada"));
+        registry.close().await.expect("it is closed");
+
+        let registry = open(required(&[("bob", &bob)])).await;
+        let waits = registry.list()[0].candidate.clone().expect("it waits");
+        assert_eq!(waits.signer.as_deref(), Some("ada"));
+        let failure = registry.swap_candidate("pagerduty", "bob", true).await;
+        let failure = failure.expect_err("her key is not trusted any more");
+        assert_eq!(failure.stage(), Stage::Signature);
+        assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
+        registry.close().await.expect("it is closed");
+
+        let registry = open(required(&[("ada", &ada)])).await;
+        let report = registry.swap_candidate("pagerduty", "bob", false).await;
+        assert_eq!(report.expect("it is signed").signer.as_deref(), Some("ada"));
+        assert_eq!(serving(&registry).as_deref(), Some("0.2.0"));
+    });
+}

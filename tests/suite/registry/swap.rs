@@ -1,96 +1,11 @@
-//! Taking over while calls are made.
+//! Taking over from one another.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use host_harness::{
-    contract::types::PageRequest,
-    registry::{GenerationState, LoadReport, Registry, audit::AuditEvent},
-};
+use host_harness::registry::{GenerationState, LoadReport, Registry, audit::AuditEvent};
 
-use super::{config, events, load, open, renamed, serving, until, version};
-use crate::support::{Opening, run};
-
-#[test]
-fn calls_through_many_swaps_all_succeed_and_none_mixes_generations() {
-    const SWAPS: u64 = 60;
-    const CALLERS: usize = 16;
-    run(async {
-        let folder = tempfile::tempdir().expect("a folder");
-        let bench = Opening::users(20).open().await;
-        let registry = open(config(folder.path())).await;
-        let versions = [version("0.1.0"), renamed("0.2.0")];
-        registry
-            .load(load(&versions[0]))
-            .await
-            .expect("it is sound");
-        let over = Arc::new(AtomicBool::new(false));
-        let calls: Arc<[AtomicUsize; 2]> = Arc::default();
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                let registry = registry.clone();
-                let config = bench.config.clone();
-                let over = Arc::clone(&over);
-                let calls = Arc::clone(&calls);
-                tokio::spawn(async move {
-                    while !over.load(Ordering::SeqCst) {
-                        let pinned = registry.current("pagerduty").expect("one serves");
-                        let version = pinned.descriptor().version.clone();
-                        let tenant = pinned.open(config.clone()).expect("it opens");
-                        // Two calls and the description, all of one generation.
-                        for _ in 0..2 {
-                            let page = PageRequest {
-                                token: None,
-                                size: None,
-                            };
-                            let outcome = tenant.list_entitlements(page).await;
-                            pinned.report(&outcome);
-                            let page = outcome.expect("no call fails");
-                            let named = |name: &str| {
-                                page.items
-                                    .iter()
-                                    .any(|entitlement| format!("{entitlement:?}").contains(name))
-                            };
-                            assert_eq!(
-                                (named("Responder"), named("Respender")),
-                                (version == "0.1.0", version == "0.2.0"),
-                                "{version}"
-                            );
-                        }
-                        calls[usize::from(version == "0.2.0")].fetch_add(1, Ordering::SeqCst);
-                    }
-                })
-            })
-            .collect();
-        for swap in 1..=SWAPS {
-            // Each generation serves for a while, measured in calls.
-            let side = &calls[usize::from(swap % 2 == 0)];
-            let before = side.load(Ordering::SeqCst);
-            while side.load(Ordering::SeqCst) == before {
-                tokio::task::yield_now().await;
-            }
-            let next = &versions[usize::from(swap % 2 == 1)];
-            let report = registry.load(load(next)).await.expect("it is sound");
-            assert_eq!((report.generation, report.replaced), (swap + 1, Some(swap)));
-        }
-        over.store(true, Ordering::SeqCst);
-        for caller in callers {
-            caller.await.expect("no call failed");
-        }
-        // The one that serves and the one to return to; no other is in memory.
-        until(&registry, |registry| registry.in_memory() <= 2).await;
-        let records = registry.history(None).expect("the chain holds");
-        let swaps = records
-            .iter()
-            .filter(|record| record.event == AuditEvent::Swap);
-        assert_eq!(swaps.count() as u64, SWAPS + 1);
-    });
-}
+use super::{config, events, load, open, serving, until, version};
+use crate::support::run;
 
 async fn loaded(registry: &Registry, versions: &[&str]) -> Vec<LoadReport> {
     let mut reports = Vec::new();
@@ -135,6 +50,38 @@ fn a_call_keeps_its_generation_and_is_reported_when_it_outstays_the_deadline() {
             events(registry).contains(&AuditEvent::Drained) && registry.in_memory() == 1
         })
         .await;
+    });
+}
+
+#[test]
+fn a_generation_that_is_returned_to_while_its_calls_run_on_was_never_drained() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = open(config(folder.path())).await;
+        loaded(&registry, &["0.1.0"]).await;
+        let first = registry.current("pagerduty").expect("one serves");
+        loaded(&registry, &["0.1.1"]).await;
+        let second = registry.current("pagerduty").expect("one serves");
+        let back = registry.rollback("pagerduty", None, "ada", "").await;
+        assert_eq!(back.expect("it is there"), first.generation());
+        drop(first);
+        assert_eq!(
+            registry.list()[0].generations[0].state,
+            GenerationState::Draining
+        );
+        drop(second);
+        until(&registry, |registry| {
+            events(registry).contains(&AuditEvent::Drained)
+        })
+        .await;
+        let records = registry.history(None).expect("the chain holds");
+        let drained = records
+            .iter()
+            .filter(|record| record.event == AuditEvent::Drained);
+        let drained: Vec<_> = drained.map(|record| record.generation).collect();
+        assert_eq!(drained, [Some(2)]);
+        // All in time.
+        assert!(!events(&registry).contains(&AuditEvent::DrainOverdue));
     });
 }
 

@@ -1,10 +1,10 @@
 //! A folder of components.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use host_harness::registry::DirectoryWatch;
+use host_harness::registry::{DirectoryWatch, Registry, RegistryError, audit::AuditEvent};
 
-use super::{config, open, serving, version};
+use super::{config, engine, last, open, serving, until, version};
 use crate::support::run;
 
 #[test]
@@ -76,5 +76,35 @@ fn what_was_rolled_back_stays_so_when_the_folder_is_looked_at_anew() {
         watch.look().await.expect("a folder");
         assert!(watch.look().await.expect("a folder").is_empty());
         assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
+    });
+}
+
+#[test]
+fn a_folder_is_watched_until_somebody_lets_go() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let components = tempfile::tempdir().expect("a folder");
+        let missing = components.path().join("later");
+        let registry = open(config(folder.path())).await;
+        let often = Duration::from_millis(1);
+        let watching = registry.watch(&missing, often);
+        // That there is no such folder yet ends nothing.
+        fs::create_dir(&missing).expect("created");
+        for version in ["0.1.0", "0.1.1"] {
+            fs::write(missing.join("connector.wasm"), self::version(version)).expect("written");
+            until(&registry, |registry| {
+                serving(registry).as_deref() == Some(version)
+            })
+            .await;
+        }
+        assert_eq!(last(&registry, AuditEvent::Swap).by, "watch");
+        // Then nothing holds the registry any more, and the folder is free.
+        drop((watching, registry));
+        let mut again = Registry::open(engine(), config(folder.path())).await;
+        while let Err(RegistryError::Busy(_)) = again {
+            tokio::task::yield_now().await;
+            again = Registry::open(engine(), config(folder.path())).await;
+        }
+        assert_eq!(serving(&again.expect("it opens")).as_deref(), Some("0.1.1"));
     });
 }

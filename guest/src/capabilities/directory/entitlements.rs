@@ -201,7 +201,10 @@ impl Outline<'_, Entitlement> {
         };
         let roles = ROLES.map(|(id, label, description, ability)| Entitlement {
             ref_: reference(ROLE, id, TENANT, ""),
+            #[cfg(not(feature = "second-version"))]
             label: label.to_owned(),
+            #[cfg(feature = "second-version")]
+            label: crate::second_version::label(label),
             description: Some(description.to_owned()),
             assignable: id != "owner"
                 && ability

@@ -48,6 +48,13 @@ pub fn describe() -> Descriptor {
         "takes-the-place-of-pagerduty" => description.app_id = "pagerduty".to_owned(),
         "climbs-out-of-its-place" => description.app_id = "../other".to_owned(),
         "panics" => panic!("as it was told"),
+        "never-ends" => while black_box(true) {},
+        "floods-the-memory" => {
+            let mut flood: Vec<Vec<u8>> = Vec::new();
+            while black_box(true) {
+                flood.push(black_box(vec![1; 1 << 20]));
+            }
+        }
         other => description.display_name = format!("{other}: no such variant"),
     }
     description
