@@ -121,7 +121,7 @@ impl LoadFailure {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Read { .. } => "name a component file",
+            Self::Read { .. } => "name a component file, or stage the candidate anew",
             Self::Quarantined { .. } => {
                 "load a version that mends it, or release the digest if the reason is gone"
             }

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{LoadFailure, built_in::BUILT_IN, shared::Shared, state::CandidateRecord};
+use super::{
+    LoadFailure, RegistryError, built_in::BUILT_IN, shared::Shared, state::CandidateRecord,
+};
 use crate::connector::Connector;
 
 /// A component that is to take over.
@@ -141,7 +143,11 @@ impl LoadRequest {
                 bytes, signature, ..
             } => Ok((Arc::clone(bytes), signature.clone())),
             Source::Candidate(record) => {
-                let bytes = shared.book().folder.kept(&record.sha256)?;
+                let kept = shared.book().folder.kept(&record.sha256);
+                let bytes = kept.map_err(|error| match error {
+                    RegistryError::File { path, cause } => LoadFailure::Read { path, cause },
+                    error => error.into(),
+                })?;
                 Ok((bytes.into(), record.signature.clone()))
             }
             Source::File(path) => {

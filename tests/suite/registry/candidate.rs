@@ -182,6 +182,9 @@ fn a_candidate_is_looked_at_once_more_before_it_takes_over() {
         let failure = registry.swap_candidate("pagerduty", "ada", true).await;
         let failure = failure.expect_err("it is not what was staged");
         assert!(failure.to_string().contains("digest"), "{failure}");
+        assert_eq!(failure.stage(), Stage::Read);
+        let reason = last(&registry, AuditEvent::Refused).reason;
+        assert!(reason.is_some_and(|reason| reason.contains("digest")));
         let begun = registry.shadow("pagerduty", std::num::NonZeroU32::MIN, "ada");
         begun.await.expect_err("it is not what was staged");
         assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));

@@ -93,9 +93,9 @@ fn a_change_comes_to_its_end_though_the_caller_has_gone_and_the_server_stops() {
         drop(stream);
         process.terminate();
         let log = process.ended();
-        let created = log
-            .lines()
-            .find(|line| line.contains("capability=\"create_account\" code=\"ok\""));
+        let created = log.lines().find(|line| {
+            line.contains("capability=\"create_account\"") && line.contains("code=\"ok\"")
+        });
         assert!(created.is_some(), "{log}");
         assert_eq!(simulator.user_ids().len(), 6);
     });
