@@ -4,6 +4,7 @@
 mod api;
 mod commands;
 mod console;
+mod storm;
 mod versions;
 
 use std::{

@@ -64,7 +64,7 @@ pub fn second_version(differences: &str) -> Vec<u8> {
     components::with_slot(&SECOND, b"the-second-version-differs-here:", differences)
 }
 
-fn load(bytes: &[u8]) -> LoadRequest {
+pub fn load(bytes: &[u8]) -> LoadRequest {
     LoadRequest::bytes("a test", bytes, "ada")
 }
 
@@ -85,11 +85,11 @@ pub fn recordings() -> TempDir {
     folder
 }
 
-fn config(folder: &Path) -> RegistryConfig {
+pub fn config(folder: &Path) -> RegistryConfig {
     RegistryConfig::new(folder)
 }
 
-async fn open(config: RegistryConfig) -> Registry {
+pub async fn open(config: RegistryConfig) -> Registry {
     Registry::open(engine(), config).await.expect("it opens")
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fmt, fs,
     future::Future,
     sync::{
         Arc, Mutex,
@@ -17,6 +17,8 @@ use host_harness::{
     connector::BUNDLED,
     registry::{Registry, audit::AuditEvent},
 };
+
+use pagerduty_simulator::Simulator;
 
 use super::{config, events, load, open, second_version, until};
 use crate::support::{Bench, Opening, page, run};
@@ -104,6 +106,21 @@ pub async fn storm<C: Client>(registry: &Registry, storm: &Storm, clients: Vec<C
         calls: calls.lock().expect("no panic").clone(),
         elapsed: began.elapsed(),
         resident: resident_before.zip(resident()),
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls: u64 = self.calls.values().sum();
+        write!(f, "{calls} calls in {:?}", self.elapsed)?;
+        if let Some((before, after)) = self.resident {
+            let (before, after) = (before >> 20, after >> 20);
+            write!(
+                f,
+                "; resident: {before} MiB after ten swaps, {after} MiB in the end"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -205,20 +222,25 @@ fn calls_through_many_swaps_all_succeed_and_none_mixes_generations() {
         let tally = storm(&registry, &plan, clients).await;
         assert!(tally.calls.values().all(|calls| *calls >= 20), "{tally:?}");
         // What arrived says the same as what was reported.
-        let exchanges = bench.simulator.exchanges();
-        assert!(exchanges.len() > 100);
-        for exchange in exchanges {
-            let headers = exchange.request_headers.iter();
-            let mut agents = headers.filter(|(name, _)| name == "user-agent");
-            let agent = agents.next().map(|(_, value)| value.as_str());
-            let parameters = exchange.query.iter();
-            let query: String = parameters
-                .map(|(name, value)| format!("{name}={value}&"))
-                .collect();
-            let expected = format!("pagerduty-connector/{}", version_of(&query));
-            assert_eq!(agent, Some(expected.as_str()));
-        }
+        assert_each_request_is_of_one_version(&bench.simulator);
     });
+}
+
+/// The two versions differ in a header and in a parameter of each request.
+pub fn assert_each_request_is_of_one_version(simulator: &Simulator) {
+    let exchanges = simulator.exchanges();
+    assert!(exchanges.len() > 100);
+    for exchange in exchanges {
+        let headers = exchange.request_headers.iter();
+        let mut agents = headers.filter(|(name, _)| name == "user-agent");
+        let agent = agents.next().map(|(_, value)| value.as_str());
+        let parameters = exchange.query.iter();
+        let query: String = parameters
+            .map(|(name, value)| format!("{name}={value}&"))
+            .collect();
+        let expected = format!("pagerduty-connector/{}", version_of(&query));
+        assert_eq!(agent, Some(expected.as_str()));
+    }
 }
 
 #[test]
@@ -236,15 +258,6 @@ fn sixty_four_clients_call_through_two_hundred_swaps() {
             pace: Duration::from_millis(150),
         };
         let tally = storm(&registry, &plan, clients).await;
-        let calls: u64 = tally.calls.values().sum();
-        println!("{calls} calls through 200 swaps in {:?}", tally.elapsed);
-        let megabytes = |bytes: u64| bytes >> 20;
-        if let Some((before, after)) = tally.resident {
-            println!(
-                "resident: {} MiB after ten swaps, {} MiB in the end",
-                megabytes(before),
-                megabytes(after)
-            );
-        }
+        println!("{tally}");
     });
 }

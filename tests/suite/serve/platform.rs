@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use host_harness::{
     Connector, Network,
-    server::{Access, LoadedConnectors, Reach, Running, Server, ServerConfig},
+    server::{Access, Connectors, LoadedConnectors, Reach, Running, Server, ServerConfig},
 };
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -72,6 +72,16 @@ impl Platform {
         simulator: Simulator,
         change: impl FnOnce(&mut ServerConfig),
     ) -> Self {
+        let connectors = LoadedConnectors::new(connectors).expect("one for each");
+        Self::serving_from(Arc::new(connectors), simulator, change).await
+    }
+
+    /// With connectors that may change.
+    pub async fn serving_from(
+        connectors: Arc<dyn Connectors>,
+        simulator: Simulator,
+        change: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
         let local = ([127, 0, 0, 1], 0).into();
         let listening = simulator.listen_tls(local, certificate()).await;
         let listening = listening.expect("a free port");
@@ -92,8 +102,7 @@ impl Platform {
         config.admin = Some(local);
         config.state = Some(state.path().to_owned());
         change(&mut config);
-        let connectors = LoadedConnectors::new(connectors).expect("one for each");
-        let running = Server::start(config, Arc::new(connectors)).await;
+        let running = Server::start(config, connectors).await;
         let mut platform = Self {
             simulator,
             running: running.expect("free ports"),

@@ -1,0 +1,91 @@
+//! Platforms that call over HTTP while versions change under them.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use host_harness::{connector::BUNDLED, registry::Registry};
+use pagerduty_simulator::{Config, Simulator};
+use serde_json::json;
+
+use crate::{
+    registry::{
+        config, load, open,
+        storm::{Client, Storm, Tally, assert_each_request_is_of_one_version, storm},
+    },
+    serve::platform::Platform,
+    support::run,
+};
+
+/// Calls as a platform does. All share one tenant of the host.
+struct Caller {
+    platform: Arc<Platform>,
+    page: u32,
+}
+
+impl Client for Caller {
+    async fn call(&mut self) -> BTreeSet<String> {
+        let page = json!({"request": {}, "page": {"size": self.page}});
+        let answer = self.platform.envelope("list_entitlements", page).await;
+        let entitlements = Platform::response(&answer).as_array().expect("a list");
+        // A role; teams have responders of their own.
+        let role = entitlements
+            .iter()
+            .filter(|row| row["integration_specific_id"] == "limited_user");
+        role.filter_map(|row| row["label"].as_str())
+            .filter_map(|label| match label {
+                "Responder" => Some("0.1.0".to_owned()),
+                "Responder of 0.2.0" => Some("0.2.0".to_owned()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+async fn through(plan: &Storm, callers: usize, page: u32, kept: bool) -> (Tally, Arc<Platform>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let registry: Registry = open(config(folder.path())).await;
+    registry.load(load(BUNDLED)).await.expect("it is sound");
+    let simulator = Simulator::new(Config {
+        users: 20,
+        ..Config::default()
+    });
+    simulator.keep_exchanges(kept);
+    let connectors = Arc::new(registry.clone());
+    let platform = Platform::serving_from(connectors, simulator, |config| {
+        config.tenants.concurrent = callers;
+    });
+    let platform = Arc::new(platform.await);
+    let callers = (0..callers).map(|_| Caller {
+        platform: Arc::clone(&platform),
+        page,
+    });
+    // Ends only when no more than two generations are in memory, though the
+    // tenant stays open.
+    let tally = storm(&registry, plan, callers.collect()).await;
+    (tally, platform)
+}
+
+#[test]
+fn calls_over_http_go_on_through_swaps_and_no_tenant_keeps_a_replaced_version() {
+    run(async {
+        let plan = Storm {
+            swaps: 20,
+            pace: Duration::ZERO,
+        };
+        let (tally, platform) = through(&plan, 8, 100, true).await;
+        assert!(tally.calls.values().all(|calls| *calls >= 10), "{tally:?}");
+        assert_each_request_is_of_one_version(&platform.simulator);
+    });
+}
+
+#[test]
+#[ignore = "takes half a minute and more: `cargo test storm -- --ignored --nocapture`"]
+fn sixty_four_platforms_call_through_two_hundred_swaps() {
+    run(async {
+        let plan = Storm {
+            swaps: 200,
+            pace: Duration::from_millis(150),
+        };
+        let (tally, _) = through(&plan, 64, 30, false).await;
+        println!("{tally}");
+    });
+}
