@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use sha2::{Digest, Sha256};
@@ -50,6 +50,15 @@ pub static BUNDLED: &[u8] = include_bytes!(env!("BUNDLED_CONNECTOR"));
 #[derive(Clone)]
 pub struct Connector {
     loaded: Arc<Loaded>,
+}
+
+/// A connector that may be gone.
+pub(crate) struct WeakConnector(Weak<Loaded>);
+
+impl WeakConnector {
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 struct Loaded {
@@ -266,6 +275,11 @@ impl Connector {
     /// Opens a tenant: puts a credential, settings and a grant together.
     pub fn open(&self, config: TenantConfig) -> Result<Tenant, OpenError> {
         Tenant::open(self.clone(), config)
+    }
+
+    /// To see whether anybody still holds it.
+    pub(crate) fn downgrade(&self) -> WeakConnector {
+        WeakConnector(Arc::downgrade(&self.loaded))
     }
 
     /// The component that it was loaded from.

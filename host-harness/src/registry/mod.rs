@@ -256,7 +256,8 @@ impl Registry {
         Ok(records)
     }
 
-    /// How many generations are in memory, whoever holds them.
+    /// How many generations have their component in memory, whoever holds it: the
+    /// registry, a call, or a tenant that is open on it.
     pub fn in_memory(&self) -> usize {
         self.shared.in_memory()
     }

@@ -116,7 +116,7 @@ impl Shared {
                     let entry = Entry::new(AuditEvent::Opened, ITSELF, facts).generation(id);
                     book.folder.commit(entry, state)?;
                     if let Some(fallback) = fallback {
-                        book.alive.push(Arc::downgrade(&fallback));
+                        book.know(&fallback);
                         book.fallbacks.insert(app_id.to_owned(), fallback);
                     }
                     self.serve(&mut book, &generation);

@@ -62,14 +62,7 @@ impl Shared {
         book: &mut Book,
         generation: &Arc<Generation>,
     ) -> Option<Arc<Generation>> {
-        book.alive.retain(|alive| alive.strong_count() > 0);
-        let known = book
-            .alive
-            .iter()
-            .any(|alive| std::ptr::eq(alive.as_ptr(), Arc::as_ptr(generation)));
-        if !known {
-            book.alive.push(Arc::downgrade(generation));
-        }
+        book.know(generation);
         book.problems.remove(&generation.app_id);
         let slot = self.slot(&generation.app_id);
         let replaced = slot.current.swap(Some(Arc::clone(generation)));

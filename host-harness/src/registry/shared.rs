@@ -13,7 +13,7 @@ use super::{
     folder::Folder,
     generation::{Generation, Slot},
 };
-use crate::engine::Engine;
+use crate::{connector::WeakConnector, engine::Engine};
 
 /// Who does what nobody has asked for.
 pub(super) const ITSELF: &str = "registry";
@@ -38,8 +38,23 @@ pub(super) struct Book {
     pub(super) fallbacks: BTreeMap<String, Arc<Generation>>,
     /// All that are in memory, also those that only a call holds.
     pub(super) alive: Vec<Weak<Generation>>,
+    /// Their components, which a tenant may hold longer.
+    pub(super) loaded: Vec<WeakConnector>,
     /// Why a connector has nobody to serve, since this process began.
     pub(super) problems: BTreeMap<String, String>,
+}
+
+impl Book {
+    /// Takes note of a generation that is in memory.
+    pub(super) fn know(&mut self, generation: &Arc<Generation>) {
+        self.alive.retain(|alive| alive.strong_count() > 0);
+        self.loaded.retain(WeakConnector::is_in_memory);
+        let mut alive = self.alive.iter();
+        if alive.all(|alive| !std::ptr::eq(alive.as_ptr(), Arc::as_ptr(generation))) {
+            self.alive.push(Arc::downgrade(generation));
+            self.loaded.push(generation.connector.downgrade());
+        }
+    }
 }
 
 impl Shared {
@@ -52,6 +67,7 @@ impl Shared {
                 folder,
                 fallbacks: BTreeMap::new(),
                 alive: Vec::new(),
+                loaded: Vec::new(),
                 problems: BTreeMap::new(),
             }),
             revision: revisions::Sender::new(0),

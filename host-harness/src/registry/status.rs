@@ -141,12 +141,9 @@ impl Shared {
             .collect()
     }
 
-    /// How many generations are in memory, whoever holds them.
     pub(super) fn in_memory(&self) -> usize {
         let book = self.book();
-        book.alive
-            .iter()
-            .filter(|alive| alive.strong_count() > 0)
-            .count()
+        let loaded = book.loaded.iter();
+        loaded.filter(|connector| connector.is_in_memory()).count()
     }
 }

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use host_harness::{connector::BUNDLED, registry::Registry};
-use pagerduty_simulator::{Config, Simulator};
+use http::Method;
+use pagerduty_simulator::{Config, Simulator, TOKENS};
 use serde_json::json;
 
 use crate::{
     registry::{
-        config, load, open,
+        config, load, open, second_version,
         storm::{Client, Storm, Tally, assert_each_request_is_of_one_version, storm},
     },
     serve::platform::Platform,
@@ -23,8 +24,15 @@ struct Caller {
 
 impl Client for Caller {
     async fn call(&mut self) -> BTreeSet<String> {
-        let page = json!({"request": {}, "page": {"size": self.page}});
-        let answer = self.platform.envelope("list_entitlements", page).await;
+        let envelope = json!({
+            "request": {},
+            "page": {"size": self.page},
+            "credentials": [{"token": {"token": TOKENS.owner}}],
+        });
+        // Without a look at the schemas, which would take longer than the call.
+        let path = "/pagerduty/list_entitlements";
+        let answer = self.platform.send(Method::POST, path, envelope.to_string());
+        let answer = answer.await.json();
         let entitlements = Platform::response(&answer).as_array().expect("a list");
         // A role; teams have responders of their own.
         let role = entitlements
@@ -87,5 +95,30 @@ fn sixty_four_platforms_call_through_two_hundred_swaps() {
         };
         let (tally, _) = through(&plan, 64, 30, false).await;
         println!("{tally}");
+    });
+}
+
+#[test]
+fn a_tenant_that_nobody_uses_lets_go_of_a_replaced_version() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = config(folder.path());
+        // There is nobody to return to, who would be in memory as well.
+        settings.probation = Duration::ZERO;
+        let registry: Registry = open(settings).await;
+        registry.load(load(BUNDLED)).await.expect("it is sound");
+        let simulator = Simulator::new(Config::default());
+        let connectors = Arc::new(registry.clone());
+        let platform = Platform::serving_from(connectors, simulator, |_| {}).await;
+        platform.call("list_entitlements", json!({})).await;
+        let next = second_version("names");
+        registry.load(load(&next)).await.expect("it is sound");
+        // Somewhat after the registry has told of the swap.
+        while registry.in_memory() > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // And goes on, on the version that serves.
+        let answer = platform.call("list_entitlements", json!({})).await;
+        assert!(answer.to_string().contains("Responder of 0.2.0"));
     });
 }
