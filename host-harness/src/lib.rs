@@ -61,6 +61,7 @@ pub mod registry;
 pub mod server;
 mod spans;
 pub mod store;
+pub mod sync;
 mod text;
 mod whole_file;
 

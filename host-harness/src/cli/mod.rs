@@ -25,9 +25,11 @@ mod offboard;
 mod output;
 mod plans;
 mod queries;
+mod runs;
 mod serve;
 mod sign_in;
 mod simulator;
+mod sync;
 mod traces;
 
 use std::process::ExitCode;
@@ -83,6 +85,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Resources(args) => list::resources(&args).await,
         Command::Entitlements(args) => list::entitlements(&args).await,
         Command::Grants(args) => list::grants(&args).await,
+        Command::Sync(args) => sync::sync(&args).await,
+        Command::Runs(args) => runs::runs(&args),
         Command::Create(args) => changes::create(&args).await,
         Command::Update(args) => changes::update(&args).await,
         Command::Assign(args) => changes::assign(&args).await,
