@@ -30,6 +30,8 @@ mod serve;
 mod sign_in;
 mod simulator;
 mod sync;
+mod sync_all;
+mod tenants;
 mod traces;
 
 use std::process::ExitCode;

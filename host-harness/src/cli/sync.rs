@@ -14,6 +14,7 @@ use super::{
     connect,
     failure::Failure,
     output::{self, count, counted},
+    sync_all::sync_all,
 };
 use crate::{
     store::{Changes, Finding, Run, RunState, Severity, Store},
@@ -25,7 +26,17 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) async fn sync(args: &SyncArgs) -> Result<(), Failure> {
-    let store = Store::open(&args.store)?;
+    if let Some(config) = &args.config {
+        return sync_all(config, args).await;
+    }
+    let Some(store) = &args.store else {
+        // clap asks for one of the two.
+        return Err(Failure::usage(
+            "nothing says where the store is",
+            "name it with `--store`",
+        ));
+    };
+    let store = Store::open(store)?;
     let accept = accepting(args)?;
     if let Some(by) = &accept
         && let Some(tenant) = refused(&store, args.tenant.as_deref())?
@@ -102,7 +113,7 @@ fn failed(error: SyncError, as_json: bool) -> Failure {
 }
 
 /// The first signal ends the sync at the next page, the second one at once.
-fn stop_on_signals(stop: &Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
+pub(super) fn stop_on_signals(stop: &Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let stop = stop.clone();
     #[cfg(unix)]
     let mut signals = {
@@ -217,7 +228,7 @@ impl Drop for Shown {
 }
 
 /// Pages, rows, requests, what is left of the rate limit, and of the time.
-fn line(progress: &Progress) -> String {
+pub(super) fn line(progress: &Progress) -> String {
     let what = match progress.function {
         "directory.list-accounts" => "accounts",
         "directory.list-resources" => "resources",

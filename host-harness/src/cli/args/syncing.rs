@@ -1,6 +1,6 @@
 //! `harness sync` and `runs`.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 
@@ -9,8 +9,14 @@ use super::ConnectArgs;
 #[derive(Args, Debug)]
 pub struct SyncArgs {
     /// The store: an SQLite database. Made if it is not there.
-    #[arg(long, value_name = "FILE")]
-    pub store: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub store: Option<PathBuf>,
+    /// Sync all tenants of this file (TOML). One that fails does not stop the rest.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "accept", "profile", "token_file", "simulator", "base_url", "setting", "auth", "connector", "grant", "record", "replay"])]
+    pub config: Option<PathBuf>,
+    /// Tenants at a time, with `--config`; the file's `parallel` if not said, or else 4.
+    #[arg(long, value_name = "N", requires = "config")]
+    pub parallel: Option<NonZeroUsize>,
     /// Your name for the tenant in the store; what the vendor calls it if not said.
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<String>,
