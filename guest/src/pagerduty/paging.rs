@@ -222,9 +222,7 @@ pub fn read_each<'l, T: Row>(
     client: &'l Client,
     lists: &'l [List<'l>],
 ) -> impl Iterator<Item = Result<Vec<T>>> + 'l {
-    let requests = lists
-        .iter()
-        .filter_map(|list| first_request(list, 0));
+    let requests = lists.iter().filter_map(|list| first_request(list, 0));
     let mut replies = client.send_all(requests);
     lists
         .iter()
