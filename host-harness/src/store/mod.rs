@@ -138,13 +138,8 @@ impl Store {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::of(path, &error);
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        let pragmas = format!(
-            "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{CACHE_KIB};"
-        );
-        connection.execute_batch(&pragmas).map_err(failed)?;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| StoreError::of(path, &error))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -153,6 +148,14 @@ impl Store {
 
     /// Looks into the file for the first time.
     fn found(&self) -> Result<Found, StoreError> {
+        self.read(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.execute_batch(&format!(
+                "PRAGMA trusted_schema = OFF;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA cache_size = -{CACHE_KIB};"
+            ))
+        })?;
         match self.read(migration::found)? {
             Found::Foreign => Err(StoreError::NotAStore(self.path.clone())),
             Found::Store(schema) if schema > migration::KNOWN => Err(StoreError::Newer {

@@ -136,6 +136,10 @@ fn a_refused_run_is_reported_and_accepted_by_name() {
         users[0]["email"] = "\u{1b}[2Jada@acme.example".into();
         let half = last_page("users", &users, 0);
         site.simulator.faults().add(answer("/users", 0, &half));
+        let unseen = "GET /users/P* status=404";
+        site.simulator
+            .faults()
+            .add(unseen.parse().expect("a fault"));
         let refused = site.sync(&["--tenant", "emea"]).await;
         assert_eq!(refused.status.code(), Some(1));
         assert_eq!(out(&refused), "");
