@@ -34,5 +34,6 @@ mod schedule_membership;
 mod secrets;
 mod serve;
 mod support;
+mod sync;
 mod vendor;
 mod write_matrix;
