@@ -8,6 +8,7 @@ mod failures;
 mod integrity;
 mod memory;
 mod requests;
+mod tenants;
 mod versions;
 
 use std::path::{Path, PathBuf};
