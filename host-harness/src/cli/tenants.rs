@@ -75,9 +75,14 @@ impl TenantsFile {
                 "name a file of tenants with `--config`",
             )
         })?;
-        // The message shows the line; it is ours, and may take several lines.
-        let text: Text =
-            toml::from_str(&text).map_err(|error| wrong(&one_line(&error.to_string()), EXAMPLE))?;
+        // Not the line itself, as the error would show it: somebody may have put a
+        // secret there.
+        let text: Text = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            let message: Vec<&str> = error.message().lines().collect();
+            wrong(&format!("line {line}: {}", message.join("; ")), EXAMPLE)
+        })?;
         if text.tenant.is_empty() {
             return Err(wrong(&"it names no tenant", EXAMPLE));
         }
@@ -144,13 +149,4 @@ impl TenantText {
             name: self.name,
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines.join("; ")
 }
