@@ -60,6 +60,7 @@ pub mod offboarding;
 pub mod registry;
 pub mod server;
 mod spans;
+pub mod store;
 mod text;
 mod whole_file;
 
@@ -72,4 +73,5 @@ pub use egress::{
     Resolve, SignInError, TraceOutcome, WithheldChange, policy::Grant,
 };
 pub use engine::{Engine, EngineConfig, EngineError};
+pub use store::{Store, StoreError};
 pub use text::printable;

@@ -427,6 +427,7 @@ impl Tenant {
         );
         let egress = egress
             .within(work.span())
+            .remembering(open.cache.clone())
             .watched(Arc::clone(&watches) as Arc<dyn RequestWatch>);
         let egress = Arc::new(egress);
         let log = GuestLog::new(function, redactor.clone());

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     egress::{
-        Authentication, Budget, Credential, CredentialError, HeaderScheme, Network, Presented,
-        RateLimitState, Redactor, Source, TenantEgress,
+        AnswerCache, Authentication, Budget, Credential, CredentialError, HeaderScheme, Network,
+        Presented, RateLimitState, Redactor, Source, TenantEgress,
         cassette::{Cassette, CassetteError, Player, Recorder},
         policy::{Grant, Policy},
     },
@@ -250,6 +250,8 @@ pub(super) struct Open {
     /// The recording's wall clock and seed, where there is a recording.
     pub(super) recorded: Option<(jiff::Timestamp, [u8; 32])>,
     pub(super) watches: Arc<Watches>,
+    /// The answers of a run, while it is one.
+    pub(super) cache: Option<Arc<dyn AnswerCache>>,
     /// Counted over all that share a recording.
     pub(super) calls: Arc<AtomicU64>,
     pub(super) listener: Listener,
@@ -342,6 +344,7 @@ impl Tenant {
                 mode,
                 recorded,
                 watches: Arc::new(watches),
+                cache: None,
                 calls: before
                     .map(|before| Arc::clone(&before.calls))
                     .unwrap_or_default(),
@@ -375,6 +378,12 @@ impl Tenant {
         let mut watches = Watches::clone(&self.open.watches);
         watches.add(watch);
         self.with(|open| open.watches = Arc::new(watches))
+    }
+
+    /// The same tenant, for one run: a read that `cache` has the answer to does
+    /// not leave. Policy and budget are as ever.
+    pub(crate) fn remembering(&self, cache: Arc<dyn AnswerCache>) -> Self {
+        self.with(|open| open.cache = Some(cache))
     }
 
     /// The same tenant, whose answers `listener` gets to know, with what was

@@ -2,6 +2,7 @@
 //!
 //! 1. [`policy`]: declared by the connector and granted by the operator;
 //! 2. [`budget`](Budget): deadline, requests, bytes, the vendor's rate limit;
+//!    in a sync, the answers that the run has had already;
 //! 3. [`cassette`]: a replay answers here, a recording looks on;
 //! 4. credentials: added to the request, which nobody but the network sees
 //!    after; renewed where they expire, and once when the vendor answers 401;
@@ -20,6 +21,7 @@ mod origin;
 pub mod policy;
 mod pool;
 mod refusal;
+mod run_cache;
 mod secret_forms;
 mod trace;
 
@@ -49,6 +51,7 @@ pub use origin::{Origin, OriginError, Scheme};
 pub(crate) use pool::Pool;
 pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
 pub use refusal::Refusal;
+pub(crate) use run_cache::{AnswerCache, KeptAnswer, RequestKey};
 pub(crate) use trace::RequestWatch;
 pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 
@@ -165,6 +168,16 @@ pub(crate) struct CallEgress {
     refused: Mutex<Refused>,
     began: Instant,
     watch: Option<Arc<dyn RequestWatch>>,
+    cache: Option<Arc<dyn AnswerCache>>,
+}
+
+/// What is known of a request when it ends, however it ends.
+#[derive(Debug, Default)]
+struct Passage {
+    /// The declared rule that let it out.
+    rule: Option<String>,
+    /// Whether its answer is one that the run has had already.
+    cached: bool,
 }
 
 /// What the host itself stood against in one call.
@@ -193,7 +206,14 @@ impl CallEgress {
             refused: Mutex::default(),
             began: Instant::now(),
             watch: None,
+            cache: None,
         }
+    }
+
+    /// Answers a repeated read as it was answered before.
+    pub(crate) fn remembering(mut self, cache: Option<Arc<dyn AnswerCache>>) -> Self {
+        self.cache = cache;
+        self
     }
 
     /// Lets somebody look on.
@@ -276,9 +296,9 @@ impl CallEgress {
             watch.asked(place, &method, &uri);
         }
         let started = Instant::now();
-        let mut rule = None;
+        let mut passage = Passage::default();
         let work = Work::request(&self.span, request.method());
-        let outcome = self.pass(request, options, &mut rule, &work).await;
+        let outcome = self.pass(request, options, &mut passage, &work).await;
         match &outcome {
             Ok((parts, body)) => work.answered(parts.status.as_u16(), body.len()),
             Err(refusal) => work.refused(refusal.code(), refusal.rule()),
@@ -292,7 +312,8 @@ impl CallEgress {
         let trace = RequestTrace {
             method,
             uri,
-            rule,
+            rule: passage.rule,
+            cached: passage.cached,
             outcome: match &outcome {
                 Ok((parts, _)) => TraceOutcome::Status(parts.status.as_u16()),
                 Err(refusal) => TraceOutcome::Failed(refusal.code().to_owned()),
@@ -310,6 +331,7 @@ impl CallEgress {
             method = trace.method,
             uri = trace.uri,
             outcome = ?trace.outcome,
+            cached = trace.cached,
             bytes = trace.bytes,
             elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "request"
@@ -346,7 +368,7 @@ impl CallEgress {
         &self,
         request: Request<WasiBody>,
         options: RequestOptions,
-        rule_text: &mut Option<String>,
+        passage: &mut Passage,
         work: &Work,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
         // Whoever answers must have read the request first: a guest that is
@@ -371,7 +393,7 @@ impl CallEgress {
         let changes = rule.level == Level::Write;
         work.allowed(origin.place(), &rule.method, &rule.path.to_string());
         let rule = format!("{} {}", rule.method, rule.path);
-        *rule_text = Some(rule.clone());
+        passage.rule = Some(rule.clone());
         if changes && self.tenant.dry_run {
             return Err(Refusal::Withheld(Box::new(WithheldChange {
                 method: parts.method.as_str().to_owned(),
@@ -387,11 +409,34 @@ impl CallEgress {
         // 2 budget
         let _turn = self.spending.begin().await?;
 
+        // What the run has had already. In front of the cassette: a recording of
+        // a run has each answer once, as the vendor gave it.
+        let key = match &self.cache {
+            Some(cache) if !changes => {
+                let key = RequestKey::of(&parts.method, &parts.uri, &parts.headers, &body);
+                let kept = key.and_then(|key| cache.find(&key));
+                if let Some((parts, body)) = kept.and_then(KeptAnswer::into_parts) {
+                    self.spending.received(body.len())?;
+                    passage.cached = true;
+                    return Ok((parts, body));
+                }
+                cache.passed_on();
+                key
+            }
+            Some(cache) => {
+                cache.passed_on();
+                None
+            }
+            None => None,
+        };
+
         // 3 cassette
         let uri = parts.uri.to_string();
         let tap = match &self.source {
             Source::Replayed(player) => {
-                return self.replay(player, parts.method.as_str(), &uri, &body);
+                let outcome = self.replay(player, parts.method.as_str(), &uri, &body);
+                self.remember(key, &outcome);
+                return outcome;
             }
             Source::Recorded(recorder) => Some((
                 recorder,
@@ -428,7 +473,21 @@ impl CallEgress {
                 Err(refusal) => recorder.failure(pending, refusal.code(), started.elapsed()),
             }
         }
+        self.remember(key, &outcome);
         outcome
+    }
+
+    /// Keeps an answer for the next time that it is asked for.
+    fn remember(
+        &self,
+        key: Option<RequestKey>,
+        outcome: &Result<(http::response::Parts, Bytes), Refusal>,
+    ) {
+        if let (Some(cache), Some(key), Ok((parts, body))) = (&self.cache, key, outcome)
+            && let Some(answer) = KeptAnswer::of(parts.status, &parts.headers, body)
+        {
+            cache.keep(&key, &answer);
+        }
     }
 
     fn replay(

@@ -12,6 +12,9 @@ pub struct RequestTrace {
     pub uri: String,
     /// The declared rule that let it out.
     pub rule: Option<String>,
+    /// Whether it did not leave, since the run has had the answer already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
     /// How it ended: the status, or a code such as `denied` or `timeout`.
     pub outcome: TraceOutcome,
     /// Bytes of the answer's body.

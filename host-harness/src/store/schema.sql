@@ -38,7 +38,7 @@ CREATE TABLE runs (
     -- What the vendor's plan or the credential leaves out: a JSON list of
     -- {code, message, hint}.
     notices TEXT NOT NULL DEFAULT '[]',
-    -- What was not plausible: a JSON list of {check, severity, message, examples}.
+    -- What was not plausible: a JSON list of {check, severity, message, hint, examples}.
     findings TEXT NOT NULL DEFAULT '[]',
     -- Who accepted the findings, if somebody did.
     accepted_by TEXT
@@ -192,14 +192,18 @@ CREATE TABLE staged_last_activity (
     PRIMARY KEY (run, account)
 ) STRICT, WITHOUT ROWID;
 
--- What a run saw twice: the same item on two pages, first as staged, then so.
+-- What a run saw more than once: the first is staged.
 CREATE TABLE staged_duplicates (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     -- accounts, resources, entitlements, grants, last_activity
     of TEXT NOT NULL,
     -- The key, as text for people.
-    key TEXT NOT NULL
+    key TEXT NOT NULL,
+    -- Whether it said something else than the one that is staged.
+    differs INTEGER NOT NULL CHECK (differs IN (0, 1))
 ) STRICT;
+
+CREATE INDEX staged_duplicates_of_run ON staged_duplicates (run, of);
 
 -- The vendor's answers of a run under way, so that the same request gets the same
 -- answer. Emptied when it ends.

@@ -1,0 +1,118 @@
+//! Tenants and runs begin and end.
+
+use jiff::{Timestamp, Unit};
+use rusqlite::{Transaction, params};
+
+use super::{Run, RunState, Store, StoreError, StoredTenant, tables::TABLES};
+
+/// What a run is begun with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunBy<'a> {
+    /// Version of the connector.
+    pub(crate) version: &'a str,
+    /// Digest of its component.
+    pub(crate) sha256: &'a str,
+}
+
+impl Store {
+    /// The tenant of that name, if the store knows it.
+    pub(crate) fn tenant(&self, name: &str) -> Result<Option<StoredTenant>, StoreError> {
+        let tenants = self.tenants()?.into_iter();
+        Ok({ tenants }.find(|tenant| tenant.name == name))
+    }
+
+    /// Enters a tenant. If it is there already, it stays as it is.
+    pub(crate) fn enter_tenant(
+        &mut self,
+        name: &str,
+        app_id: &str,
+        vendor_id: &str,
+    ) -> Result<StoredTenant, StoreError> {
+        self.in_transaction(|transaction| {
+            transaction.execute(
+                "INSERT INTO tenants (name, app_id, vendor_id, created_at)
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO NOTHING",
+                params![name, app_id, vendor_id, now()],
+            )?;
+            transaction.query_row(
+                "SELECT id AS tenant, name, app_id, vendor_id FROM tenants WHERE name = ?1",
+                [name],
+                super::run::read_tenant,
+            )
+        })
+    }
+
+    /// The latest run of a tenant.
+    pub(crate) fn latest_run(&self, tenant: &StoredTenant) -> Result<Option<Run>, StoreError> {
+        Ok(self.runs(Some(&tenant.name))?.pop())
+    }
+
+    /// The tenant's snapshot.
+    pub(crate) fn latest_complete(&self, tenant: &StoredTenant) -> Result<Option<Run>, StoreError> {
+        let runs = self.runs(Some(&tenant.name))?.into_iter();
+        Ok({ runs }.rfind(|run| run.state == RunState::Complete))
+    }
+
+    /// Begins a run. One that was under way is abandoned, and what an earlier one
+    /// has left is forgotten.
+    pub(crate) fn begin_run(
+        &mut self,
+        tenant: &StoredTenant,
+        by: RunBy<'_>,
+    ) -> Result<i64, StoreError> {
+        self.in_transaction(|transaction| {
+            let mut earlier = transaction.prepare(
+                "SELECT id FROM runs WHERE tenant = ?1 AND state IN ('running', 'refused')",
+            )?;
+            let earlier: Vec<i64> = earlier
+                .query_map([tenant.id], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for run in earlier {
+                forget_staged(transaction, run)?;
+            }
+            transaction.execute(
+                "UPDATE runs SET state = 'abandoned', ended_at = ?2
+                 WHERE tenant = ?1 AND state = 'running'",
+                params![tenant.id, now()],
+            )?;
+            transaction.execute(
+                "INSERT INTO runs (tenant, state, began_at, connector_version, component_sha256)
+                 VALUES (?1, 'running', ?2, ?3, ?4)",
+                params![tenant.id, now(), by.version, by.sha256],
+            )?;
+            Ok(transaction.last_insert_rowid())
+        })
+    }
+
+    /// Notes who goes on with a run.
+    pub(crate) fn resume_run(&mut self, run: i64, by: RunBy<'_>) -> Result<(), StoreError> {
+        self.in_transaction(|transaction| {
+            transaction.execute(
+                "UPDATE runs SET connector_version = ?2, component_sha256 = ?3 WHERE id = ?1",
+                params![run, by.version, by.sha256],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Whether what a run has read is still there.
+    pub(crate) fn is_staged(&self, run: i64) -> Result<bool, StoreError> {
+        let any = "SELECT EXISTS (SELECT 1 FROM staged_accounts WHERE run = ?1)";
+        self.read(|connection| connection.query_row(any, [run], |row| row.get(0)))
+    }
+}
+
+/// Forgets what a run has read. Its checkpoints stay, for what they count.
+pub(super) fn forget_staged(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
+    let staged = TABLES.iter().map(|table| format!("staged_{}", table.name));
+    for table in staged.chain(["staged_duplicates".to_owned(), "answers".to_owned()]) {
+        transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run])?;
+    }
+    Ok(())
+}
+
+/// The present, as the store has times.
+pub(super) fn now() -> String {
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now).to_string()
+}

@@ -1,0 +1,211 @@
+//! What tenants look like, run by run: accounts, resources, entitlements, grants
+//! and last activity, in an SQLite database.
+//!
+//! [`sync`](crate::sync) writes it; everything else reads complete runs. What the
+//! tables hold is described in `schema.sql`. Writers and readers do not wait for
+//! each other: the database keeps a write-ahead log beside it (`FILE-wal`,
+//! `FILE-shm`).
+
+mod answers;
+mod error;
+mod lifecycle;
+mod lock;
+mod migration;
+mod run;
+mod snapshot;
+mod staging;
+mod tables;
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+pub use error::StoreError;
+pub(crate) use lifecycle::RunBy;
+pub(crate) use lock::TenantLock;
+pub use run::{Checkpoint, Finding, Run, RunState, Severity, StoredNotice, StoredTenant};
+pub use snapshot::Changes;
+pub(crate) use staging::{Lookup, Rows, StagedPage};
+pub(crate) use tables::{ACCOUNTS, ENTITLEMENTS, GRANTS, LAST_ACTIVITY, RESOURCES, Table};
+
+use migration::Found;
+
+/// How long to wait for somebody else's write: the longest one is that which
+/// makes a large run the tenant's snapshot, some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Memory for pages of the database, in KiB. What does not fit is on the disk.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// A store of snapshots. One connection; open it once more to use it in two
+/// places at once.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens a store to write, or makes one; what an earlier version has written
+    /// is brought up to date. The whole file is checked for damage first, some
+    /// seconds for a gigabyte.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        create(path).map_err(|cause| StoreError::File {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut store = Self::connect(path, flags)?;
+        let found = store.found()?;
+        // Asked for writing, SQLite also opens what it can only read.
+        let read_only = store.connection.is_readonly(MAIN_DB);
+        if read_only.map_err(|error| store.failed(&error))? {
+            return Err(StoreError::ReadOnly(path.to_owned()));
+        }
+        store.check()?;
+        store.prepare(found).map_err(|error| store.failed(&error))?;
+        Ok(store)
+    }
+
+    /// Opens a store to read. It must be there, and of today's schema.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::Missing(path.to_owned())),
+            Err(cause) => {
+                return Err(StoreError::File {
+                    path: path.to_owned(),
+                    cause,
+                });
+            }
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Self::connect(path, flags)?;
+        match store.found()? {
+            Found::Store(migration::KNOWN) => Ok(store),
+            Found::Store(schema) => Err(StoreError::Older {
+                path: path.to_owned(),
+                found: schema,
+                known: migration::KNOWN,
+            }),
+            Found::Empty | Found::Foreign => Err(StoreError::NotAStore(path.to_owned())),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Reads something.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|error| self.failed(&error))
+    }
+
+    /// What an error of the connection means.
+    pub(crate) fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::of(&self.path, error)
+    }
+
+    /// Keeps other processes from syncing the tenant.
+    pub(crate) fn lock(&self, tenant: &StoredTenant) -> Result<TenantLock, StoreError> {
+        TenantLock::take(&self.path, tenant)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::of(path, &error);
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        let pragmas = format!(
+            "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{CACHE_KIB};"
+        );
+        connection.execute_batch(&pragmas).map_err(failed)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Looks into the file for the first time.
+    fn found(&self) -> Result<Found, StoreError> {
+        match self.read(migration::found)? {
+            Found::Foreign => Err(StoreError::NotAStore(self.path.clone())),
+            Found::Store(schema) if schema > migration::KNOWN => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found: schema,
+                known: migration::KNOWN,
+            }),
+            found => Ok(found),
+        }
+    }
+
+    /// Looks for damage before anything is written on top of it.
+    fn check(&self) -> Result<(), StoreError> {
+        let check = "PRAGMA quick_check(1)";
+        match self
+            .read(|connection| connection.query_row(check, [], |row| row.get::<_, String>(0)))?
+        {
+            result if result == "ok" => Ok(()),
+            cause => Err(StoreError::Damaged {
+                path: self.path.clone(),
+                cause,
+            }),
+        }
+    }
+
+    fn prepare(&mut self, found: Found) -> rusqlite::Result<()> {
+        // Where the file system can't share memory it stays what it was, and
+        // readers wait for writers.
+        self.connection
+            .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        // A loss of power may take the latest pages of a run with it, with their
+        // checkpoints. What completes a run is brought to the disk for itself.
+        self.connection
+            .pragma_update(None, "synchronous", "normal")?;
+        if found != Found::Store(migration::KNOWN) {
+            migration::migrate(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// Brings all that is committed into the file itself, and to the disk.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        // Somebody may be reading: what they still need stays in the log.
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|error| self.failed(&error))
+    }
+}
+
+/// Makes an empty file where there is none. Names and addresses of people will
+/// be in it: it is for nobody else to read, and SQLite makes the files beside it
+/// like it.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Also where the folder can't be written to, and the file is there.
+        Err(_) if path.is_file() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
