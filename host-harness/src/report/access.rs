@@ -36,8 +36,9 @@ impl Snapshot<'_> {
         &self,
         mut visit: impl FnMut(AccessEntry) -> Result<(), ReportError>,
     ) -> Result<(), ReportError> {
+        let mut holdings = self.holdings()?;
         self.people(|account| {
-            let held = self.held_by(&account.id)?;
+            let held = holdings.of(&account.id)?;
             visit(AccessEntry {
                 duties: Duties::among(&held),
                 account,

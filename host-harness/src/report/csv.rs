@@ -32,9 +32,7 @@ impl<W: Write> Rows<W> {
             };
             written.map_err(output)?;
         }
-        self.writer
-            .write_record(None::<&[u8]>)
-            .map_err(output)
+        self.writer.write_record(None::<&[u8]>).map_err(output)
     }
 
     pub(super) fn finish(self) -> Result<W, ReportError> {

@@ -1,6 +1,6 @@
 //! What is different between two runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Row, named_params};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{
     person::called,
     snapshot::{at_run, each},
 };
-use crate::store::{Run, Store};
+use crate::store::{ACCOUNTS, ENTITLEMENTS, GRANTS, RESOURCES, Run, Table};
 
 /// Something that is different.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -84,47 +84,23 @@ impl Kind {
         }
     }
 
-    fn table(self) -> &'static str {
+    fn table(self) -> &'static Table {
         match self {
-            Self::Account => "accounts",
-            Self::Resource => "resources",
-            Self::Entitlement => "entitlements",
-            Self::Grant => "grants",
+            Self::Account => &ACCOUNTS,
+            Self::Resource => &RESOURCES,
+            Self::Entitlement => &ENTITLEMENTS,
+            Self::Grant => &GRANTS,
         }
     }
 
     /// What tells one from another.
     fn key(self) -> &'static [&'static str] {
-        match self {
-            Self::Account => &["id"],
-            Self::Resource => &["resource_type", "id"],
-            Self::Entitlement => &["entitlement_type", "resource_type", "resource", "id"],
-            Self::Grant => &[
-                "account",
-                "entitlement_type",
-                "resource_type",
-                "resource",
-                "entitlement",
-            ],
-        }
+        self.table().keys
     }
 
     /// What may be different about it.
     fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Account => &[
-                "email",
-                "given_name",
-                "family_name",
-                "display_name",
-                "status",
-                "kind",
-                ATTRIBUTES,
-            ],
-            Self::Resource => &["label", "description"],
-            Self::Entitlement => &["label", "description", "assignable"],
-            Self::Grant => &["since"],
-        }
+        self.table().says
     }
 
     /// Labels of what it refers to, and where they are from. `v.seen_in` is the
@@ -214,7 +190,8 @@ impl History<'_> {
                         }
                         was => {
                             waiting = Some(version);
-                            was.and_then(|was| alone(kind, was)).map_or(Ok(()), &mut visit)
+                            was.and_then(|was| alone(kind, was))
+                                .map_or(Ok(()), &mut visit)
                         }
                     }
                 },
@@ -230,7 +207,7 @@ impl History<'_> {
 /// What only one of the two runs has seen, in the form that it saw.
 fn versions(kind: Kind) -> String {
     let (labels, joins) = kind.labels();
-    let table = kind.table();
+    let table = kind.table().name;
     let columns = |alias: &str| {
         let names = kind.key().iter().chain(kind.fields());
         let names: Vec<String> = names.map(|name| format!("{alias}.{name}")).collect();
@@ -383,7 +360,7 @@ fn differing(kind: Kind, before: &Version, after: &Version) -> Vec<FieldChange> 
         if *name == ATTRIBUTES {
             let (before, after) = (attributes(before), attributes(after));
             let names = before.keys().chain(after.keys());
-            let names: std::collections::BTreeSet<&String> = names.collect();
+            let names: BTreeSet<&String> = names.collect();
             differing.extend(names.into_iter().filter_map(|name| {
                 let (before, after) = (before.get(name), after.get(name));
                 (before != after).then(|| FieldChange {

@@ -114,7 +114,7 @@ impl ReportError {
         }
     }
 
-    pub(super) fn file(path: &Path, cause: impl ToString) -> Self {
+    pub(crate) fn file(path: &Path, cause: impl ToString) -> Self {
         Self::File {
             path: path.to_owned(),
             cause: cause.to_string(),

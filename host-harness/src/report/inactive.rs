@@ -32,11 +32,12 @@ impl Snapshot<'_> {
         rule: &IdleRule,
         mut visit: impl FnMut(InactiveEntry) -> Result<(), ReportError>,
     ) -> Result<(), ReportError> {
+        let mut holdings = self.holdings()?;
         self.people(|account| {
             let Some(idle) = rule.judge(&account) else {
                 return Ok(());
             };
-            let held = self.held_by(&account.id)?;
+            let held = holdings.of(&account.id)?;
             visit(InactiveEntry {
                 idle,
                 duties: Duties::among(&held),

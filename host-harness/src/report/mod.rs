@@ -33,6 +33,7 @@ mod html;
 mod idle;
 mod inactive;
 mod licences;
+mod lines;
 mod person;
 mod snapshot;
 
@@ -46,4 +47,4 @@ pub use idle::{Idle, IdleRule, IdleTotals};
 pub use inactive::InactiveEntry;
 pub use licences::{Licence, Seat};
 pub use person::{Person, Seen};
-pub use snapshot::Snapshot;
+pub use snapshot::{Holdings, Snapshot};

@@ -1,10 +1,10 @@
 //! What a tenant looked like in one run.
 
 use jiff::Timestamp;
-use rusqlite::{Params, Row, Transaction, named_params};
+use rusqlite::{Params, Row, Statement, Transaction, named_params};
 
 use super::{Held, Person, ReportError};
-use crate::store::{Run, Store};
+use crate::store::{Run, Store, StoreError};
 
 /// A tenant as one complete run saw it. What is written meanwhile is not seen:
 /// all that is asked of a snapshot fits together.
@@ -72,8 +72,8 @@ impl<'s> Snapshot<'s> {
         self.each(&sql, &self.moment()[..], Person::read, visit)
     }
 
-    /// What an account holds: what is the tenant's own first, then by kind.
-    pub fn held_by(&self, account: &str) -> Result<Vec<Held>, ReportError> {
+    /// What accounts hold.
+    pub fn holdings(&self) -> Result<Holdings<'_>, ReportError> {
         let sql = format!(
             "SELECT {} FROM {} WHERE g.account = :account AND {}
              ORDER BY g.resource <> '', g.entitlement_type, r.label COLLATE NOCASE, g.resource,
@@ -82,16 +82,11 @@ impl<'s> Snapshot<'s> {
             Held::tables(),
             at("g"),
         );
-        let moment = named_params! {
-            ":tenant": self.run.tenant.id, ":run": self.run.id, ":account": account,
-        };
-        let mut held = Vec::new();
-        let read = |row: &Row<'_>| Held::read(row, self.first_run);
-        self.each(&sql, moment, read, |grant| {
-            held.push(grant);
-            Ok(())
-        })?;
-        Ok(held)
+        let statement = self.transaction.prepare(&sql);
+        Ok(Holdings {
+            statement: statement.map_err(|error| self.failed(&error))?,
+            snapshot: self,
+        })
     }
 
     /// The parameters of [`at`].
@@ -112,6 +107,11 @@ impl<'s> Snapshot<'s> {
             },
         )?;
         Ok(count)
+    }
+
+    /// What an error of the database means.
+    pub(super) fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        self.store.failed(error)
     }
 
     /// Visits the rows of a query, one after the other.
@@ -141,6 +141,28 @@ impl<'s> Snapshot<'s> {
     }
 }
 
+/// What accounts hold; asked account by account.
+#[derive(Debug)]
+pub struct Holdings<'t> {
+    statement: Statement<'t>,
+    snapshot: &'t Snapshot<'t>,
+}
+
+impl Holdings<'_> {
+    /// What that account holds: what is the tenant's own first, then by kind.
+    pub fn of(&mut self, account: &str) -> Result<Vec<Held>, ReportError> {
+        let (run, first_run) = (&self.snapshot.run, self.snapshot.first_run);
+        let params = named_params! {
+            ":tenant": run.tenant.id, ":run": run.id, ":account": account,
+        };
+        let rows = self
+            .statement
+            .query_map(params, |row| Held::read(row, first_run));
+        rows.and_then(Iterator::collect)
+            .map_err(|error| self.snapshot.failed(&error).into())
+    }
+}
+
 /// Visits the rows of a query, one after the other.
 pub(super) fn each<T>(
     store: &Store,
@@ -163,7 +185,7 @@ fn each_row(
     mut visit: impl FnMut(&Row<'_>) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
     let failed = |error| store.failed(&error);
-    let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
+    let mut statement = transaction.prepare(sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         visit(row)?;

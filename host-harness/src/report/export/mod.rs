@@ -100,8 +100,7 @@ impl<'o> Folder<'o> {
         let mut text =
             serde_json::to_string_pretty(snapshot.run()).expect("a run has string keys only");
         text.push('\n');
-        whole_file::write(&run, text.as_bytes())
-            .map_err(|cause| ReportError::file(&run, cause))?;
+        whole_file::write(&run, text.as_bytes()).map_err(|cause| ReportError::file(&run, cause))?;
         self.exported.files.push(run);
         Ok(self.exported)
     }

@@ -114,7 +114,12 @@ impl<'p, W: Write> Page<'p, W> {
 
     /// Begins the table of entries, each of which is a `tbody`. `many` is what
     /// they are called.
-    fn entries(&mut self, many: &str, caption: &str, columns: &[Column]) -> Result<(), ReportError> {
+    fn entries(
+        &mut self,
+        many: &str,
+        caption: &str,
+        columns: &[Column],
+    ) -> Result<(), ReportError> {
         self.put(&html! {
             div.tools hidden data-many=(many) {
                 label for="filter" { "Filter" }
