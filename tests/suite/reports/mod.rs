@@ -1,0 +1,4 @@
+//! What a store tells: differences, reports, exports.
+
+mod scene;
+mod tables;
