@@ -62,6 +62,7 @@ pub mod report;
 pub mod server;
 mod spans;
 pub mod store;
+pub mod sync;
 mod text;
 mod whole_file;
 

@@ -2,6 +2,7 @@
 
 mod report;
 mod serving;
+mod syncing;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -13,6 +14,7 @@ pub use report::{
 pub use serving::{
     AdminArgs, AuditCommand, ConnectorsCommand, OperatorArgs, ServeArgs, Signatures,
 };
+pub use syncing::{RunsArgs, SyncArgs};
 
 /// Run identity-governance connectors in a sandbox.
 #[derive(Debug, Parser)]
@@ -99,6 +101,21 @@ Examples:
   harness on-call --simulator
   harness on-call PABC123 --schedule PSCHED1 --schedule PSCHED2")]
     OnCall(OnCallArgs),
+    /// Read everything into a store, to know who had what when.
+    ///
+    /// A run that is cut off, by whatever, goes on with the same command and ends as if it had not
+    /// been. Only a run that is complete and plausible becomes the tenant's snapshot. Ctrl-C ends
+    /// it after the page that is being read, a second one at once.
+    #[command(after_help = "\
+Examples:
+  harness sync --store tenants.db
+  harness sync --store tenants.db --tenant emea --profile emea
+  harness sync --store tenants.db --accept --by ada
+Exits with 1 if the run was refused or has stopped.")]
+    Sync(SyncArgs),
+    /// List the runs of a store.
+    #[command(after_help = "Example:\n  harness runs --store tenants.db --tenant acme")]
+    Runs(RunsArgs),
     /// Create an account, or find the one with that e-mail address.
     #[command(after_help = "\
 Examples:

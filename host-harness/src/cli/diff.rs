@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::{args::DiffArgs, failure::Failure, output};
 use crate::{
-    report::{Change, Fate, FieldChange, History, Kind, ReportError},
+    report::{Change, Fate, FieldChange, History, Kind},
     store::{Run, Store},
 };
 
 pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
-    let store = Store::open_to_read(&args.stored.store).map_err(ReportError::from)?;
+    let store = Store::open_to_read(&args.stored.store)?;
     let history = History::of(&store, args.stored.tenant.as_deref())?;
     let (before, after) = history.pair(&args.runs)?;
     let mut changes = Vec::new();

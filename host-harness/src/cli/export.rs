@@ -5,13 +5,10 @@ use super::{
     failure::Failure,
     output, report,
 };
-use crate::{
-    report::{Format, ReportError},
-    store::Store,
-};
+use crate::{report::Format, store::Store};
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let store = Store::open_to_read(&args.snapshot.stored.store).map_err(ReportError::from)?;
+    let store = Store::open_to_read(&args.snapshot.stored.store)?;
     let snapshot = report::snapshot(&store, &args.snapshot)?;
     let format = match args.format {
         ExportFormat::Csv => Format::Csv,

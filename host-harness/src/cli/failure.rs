@@ -10,7 +10,9 @@ use crate::{
     contract::to_json,
     egress::{TrustError, cassette::CassetteError},
     engine::EngineError,
-    oauth::{OauthError, StoreError},
+    oauth::{self, OauthError},
+    store,
+    sync::SyncError,
     text::printable,
 };
 
@@ -160,9 +162,31 @@ impl From<OauthError> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
+impl From<oauth::StoreError> for Failure {
+    fn from(error: oauth::StoreError) -> Self {
         Self::usage(&error, error.hint())
+    }
+}
+
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Self {
+        if error.is_usage() {
+            Self::usage(&error, error.hint())
+        } else {
+            Self::call(&error, Some(error.hint().to_owned()))
+        }
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Store(error) => error.into(),
+            SyncError::Call { .. } | SyncError::Stuck { .. } => {
+                Self::call(&error, Some(error.hint()))
+            }
+            _ => Self::usage(&error, error.hint()),
+        }
     }
 }
 

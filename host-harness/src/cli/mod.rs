@@ -28,9 +28,11 @@ mod output;
 mod plans;
 mod queries;
 mod report;
+mod runs;
 mod serve;
 mod sign_in;
 mod simulator;
+mod sync;
 mod traces;
 
 use std::process::ExitCode;
@@ -86,6 +88,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Resources(args) => list::resources(&args).await,
         Command::Entitlements(args) => list::entitlements(&args).await,
         Command::Grants(args) => list::grants(&args).await,
+        Command::Sync(args) => sync::sync(&args).await,
+        Command::Runs(args) => runs::runs(&args),
         Command::Create(args) => changes::create(&args).await,
         Command::Update(args) => changes::update(&args).await,
         Command::Assign(args) => changes::assign(&args).await,

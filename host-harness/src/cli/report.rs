@@ -72,7 +72,7 @@ fn with(
     args: &ReportArgs,
     make: impl FnOnce(&Snapshot<'_>, To<'_>) -> Result<(), ReportError>,
 ) -> Result<(), Failure> {
-    let store = Store::open_to_read(&args.snapshot.stored.store).map_err(ReportError::from)?;
+    let store = Store::open_to_read(&args.snapshot.stored.store)?;
     let snapshot = snapshot(&store, &args.snapshot)?;
     let make = |out: &mut dyn Write| {
         let to = match args.format {

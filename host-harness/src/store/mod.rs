@@ -31,7 +31,7 @@ pub(crate) use lock::TenantLock;
 pub use run::{Checkpoint, Finding, Run, RunState, Severity, StoredNotice, StoredTenant};
 pub use snapshot::Changes;
 pub(crate) use staging::{Lookup, Rows, StagedPage};
-pub(crate) use tables::{ACCOUNTS, ENTITLEMENTS, GRANTS, LAST_ACTIVITY, RESOURCES, Table};
+pub(crate) use tables::{ACCOUNTS, ENTITLEMENTS, GRANTS, RESOURCES, Table};
 
 use migration::Found;
 
@@ -115,7 +115,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        work(&self.connection).map_err(|error| self.failed(&error))
+        work(self.connection()).map_err(|error| self.failed(&error))
     }
 
     /// What an error of the connection means.

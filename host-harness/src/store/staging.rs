@@ -68,32 +68,52 @@ impl Rows {
         }
     }
 
-    fn stage(&self, transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
+    /// Puts them where they belong. Says what of it is worth knowing.
+    fn stage(
+        &self,
+        transaction: &Transaction<'_>,
+        run: i64,
+    ) -> rusqlite::Result<Option<StoredNotice>> {
         match self {
             Self::Accounts(rows) => {
                 let mut staging = Staging::new(transaction, run, &ACCOUNTS)?;
-                rows.iter().try_for_each(|row| staging.account(row))
+                rows.iter().try_for_each(|row| staging.account(row))?;
             }
             Self::Resources(rows) => {
                 let mut staging = Staging::new(transaction, run, &RESOURCES)?;
-                rows.iter().try_for_each(|row| staging.resource(row))
+                rows.iter().try_for_each(|row| staging.resource(row))?;
             }
             Self::Entitlements(rows) => {
                 let mut staging = Staging::new(transaction, run, &ENTITLEMENTS)?;
-                rows.iter().try_for_each(|row| staging.entitlement(row))
+                rows.iter().try_for_each(|row| staging.entitlement(row))?;
             }
             Self::Grants(rows) => {
                 let mut staging = Staging::new(transaction, run, &GRANTS)?;
-                rows.iter().try_for_each(|row| staging.grant(row))
+                rows.iter().try_for_each(|row| staging.grant(row))?;
             }
             Self::LastActivity(rows, _) => {
                 let mut staging = Staging::new(transaction, run, &LAST_ACTIVITY)?;
-                rows.iter().try_for_each(|row| staging.last_activity(row))
+                rows.iter().try_for_each(|row| staging.last_activity(row))?;
             }
-            Self::Lookups(rows) => rows
-                .iter()
-                .try_for_each(|lookup| correct(transaction, run, lookup)),
+            Self::Lookups(rows) => {
+                let mut corrected = Vec::new();
+                for lookup in rows {
+                    if correct(transaction, run, lookup)? {
+                        corrected.push(lookup.id.as_str());
+                    }
+                }
+                return Ok((!corrected.is_empty()).then(|| StoredNotice {
+                    code: "lists-disagreed".to_owned(),
+                    message: format!(
+                        "the lists moved while they were read, and what they say of these \
+                         accounts was put right: {}",
+                        corrected.join(", ")
+                    ),
+                    hint: None,
+                }));
+            }
         }
+        Ok(None)
     }
 }
 
@@ -101,7 +121,7 @@ impl Store {
     /// Commits a page with its checkpoint, and whatever else it brought.
     pub(crate) fn commit_page(&mut self, run: i64, page: &StagedPage) -> Result<(), StoreError> {
         self.in_transaction(|transaction| {
-            page.rows.stage(transaction, run)?;
+            let noticed = page.rows.stage(transaction, run)?;
             transaction.execute(
                 "INSERT INTO checkpoints (run, function, pages, rows, next, done, component_sha256)
                  VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)
@@ -117,7 +137,7 @@ impl Store {
                     page.component_sha256,
                 ],
             )?;
-            add_notices(transaction, run, &page.notices)?;
+            add_notices(transaction, run, page.notices.iter().chain(&noticed))?;
             count_requests(transaction, run, page.requests, page.cached)
         })
     }
@@ -141,7 +161,7 @@ impl Store {
                 "DELETE FROM checkpoints WHERE run = ?1 AND function = ?2",
                 params![run, function],
             )?;
-            add_notices(transaction, run, std::slice::from_ref(notice))
+            add_notices(transaction, run, [notice])
         })
     }
 
@@ -196,12 +216,13 @@ pub(super) fn count_requests(
 }
 
 /// Pages repeat what is left out of each of them.
-fn add_notices(
+fn add_notices<'n>(
     transaction: &Transaction<'_>,
     run: i64,
-    notices: &[StoredNotice],
+    notices: impl IntoIterator<Item = &'n StoredNotice>,
 ) -> rusqlite::Result<()> {
-    if notices.is_empty() {
+    let mut notices = notices.into_iter().peekable();
+    if notices.peek().is_none() {
         return Ok(());
     }
     let known: String =
@@ -363,40 +384,45 @@ impl<'t> Staging<'t> {
     }
 }
 
-/// Puts right what the lists have missed, or have held on to. What is listed
-/// rightly stays as it was listed.
-fn correct(transaction: &Transaction<'_>, run: i64, lookup: &Lookup) -> rusqlite::Result<()> {
-    let Some((account, grants)) = &lookup.found else {
-        for of in [
-            "staged_accounts WHERE run = ?1 AND id",
-            "staged_grants WHERE run = ?1 AND account",
-        ] {
-            transaction.execute(&format!("DELETE FROM {of} = ?2"), params![run, lookup.id])?;
+/// Puts right what the lists have missed, or have held on to; whether anything
+/// was wrong. What is listed rightly stays as it was listed.
+fn correct(transaction: &Transaction<'_>, run: i64, lookup: &Lookup) -> rusqlite::Result<bool> {
+    let before = transaction.total_changes();
+    match &lookup.found {
+        None => {
+            for of in [
+                "staged_accounts WHERE run = ?1 AND id",
+                "staged_grants WHERE run = ?1 AND account",
+            ] {
+                transaction.execute(&format!("DELETE FROM {of} = ?2"), params![run, lookup.id])?;
+            }
         }
-        return Ok(());
-    };
-    let mut accounts = Staging::new(transaction, run, &ACCOUNTS)?;
-    accounts.notes_duplicates = false;
-    accounts.account(account)?;
-    let kept = grants.iter().map(|grant| {
-        let named = &grant.entitlement;
-        [
-            &named.entitlement_type,
-            &named.resource_type,
-            &named.resource,
-            &named.id,
-        ]
-    });
-    let kept = serde_json::to_string(&kept.collect::<Vec<_>>()).expect("texts are JSON");
-    transaction.execute(
-        "DELETE FROM staged_grants WHERE run = ?1 AND account = ?2
-         AND json_array(entitlement_type, resource_type, resource, entitlement)
-             NOT IN (SELECT value FROM json_each(?3))",
-        params![run, lookup.id, kept],
-    )?;
-    let mut staging = Staging::new(transaction, run, &GRANTS)?;
-    staging.notes_duplicates = false;
-    grants.iter().try_for_each(|grant| staging.grant(grant))
+        Some((account, grants)) => {
+            let mut accounts = Staging::new(transaction, run, &ACCOUNTS)?;
+            accounts.notes_duplicates = false;
+            accounts.account(account)?;
+            let held = grants.iter().map(|grant| {
+                let named = &grant.entitlement;
+                [
+                    &named.entitlement_type,
+                    &named.resource_type,
+                    &named.resource,
+                    &named.id,
+                ]
+            });
+            let held = serde_json::to_string(&held.collect::<Vec<_>>()).expect("texts are JSON");
+            transaction.execute(
+                "DELETE FROM staged_grants WHERE run = ?1 AND account = ?2
+                 AND json_array(entitlement_type, resource_type, resource, entitlement)
+                     NOT IN (SELECT value FROM json_each(?3))",
+                params![run, lookup.id, held],
+            )?;
+            let mut staging = Staging::new(transaction, run, &GRANTS)?;
+            staging.notes_duplicates = false;
+            grants.iter().try_for_each(|grant| staging.grant(grant))?;
+        }
+    }
+    Ok(transaction.total_changes() > before)
 }
 
 /// An enum case, as the schema has it.
