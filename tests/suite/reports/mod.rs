@@ -1,4 +1,5 @@
 //! What a store tells: differences, reports, exports.
 
+mod differences;
 mod scene;
 mod tables;

@@ -59,7 +59,7 @@ pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported,
         if group.rows > 0 {
             group.write(&mut writer).map_err(failed)?;
         }
-        writer.finish().map_err(failed)?;
+        // Writes the end of the file as well.
         let file = writer.into_inner().map_err(failed)?;
         folder.keep(table, file, rows);
     }

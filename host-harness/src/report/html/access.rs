@@ -71,7 +71,7 @@ impl Snapshot<'_> {
 
 fn grant(held: &Held) -> Markup {
     html! {
-        td.soft { (shown(&held.kind())) }
+        td.soft.kind { (shown(&held.kind())) }
         td { (shown(&held.told())) }
         td.when { (since(held)) }
         (decision())

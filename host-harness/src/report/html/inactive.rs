@@ -82,7 +82,12 @@ impl Snapshot<'_> {
     }
 }
 
-/// Why somebody counts as not used; the longer, the later when it is sorted.
+/// Why somebody counts as not used. For how long is told with the last login.
 pub(super) fn why(idle: Idle) -> Markup {
-    html! { td { (idle.told()) } }
+    let why = match idle {
+        Idle::Pending => "invitation pending",
+        Idle::Never => "never logged in",
+        Idle::Days(_) => "inactive",
+    };
+    html! { td.why { (why) } }
 }

@@ -75,7 +75,7 @@ pub(super) fn account(person: &Person, rows: usize) -> Markup {
     html! {
         th scope="rowgroup" rowspan=(rows) data-key=(shown(&person.name)) {
             (shown(&person.name))
-            @if let Some(email) = &person.email { " " br; span.soft { (shown(email)) } }
+            @if let Some(email) = &person.email { " " br; span.soft.email { (shown(email)) } }
             @if person.kind != "user" { " " span.state { (shown(&person.kind)) } }
         }
     }
@@ -97,7 +97,7 @@ pub(super) fn seen(person: &Person, snapshot: &Snapshot<'_>, rows: usize) -> Mar
         return html! { td.when rowspan=(rows) data-key="" { span.empty { "never" } } };
     };
     html! {
-        td.when rowspan=(rows) data-key=(shown(&seen.at)) title={ "by " (shown(&seen.source)) } {
+        td.when rowspan=(rows) data-key=(shown(&seen.at)) title={ "by " (shown(&seen.source)) "; days are counted back from the run" } {
             (day(&seen.at))
             @if let Some(at) = seen.instant() {
                 " " br; small { (ago(days_between(at, snapshot.as_of()))) }
