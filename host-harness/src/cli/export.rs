@@ -16,7 +16,13 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         ExportFormat::Xlsx => Format::Xlsx,
         ExportFormat::Parquet => Format::Parquet,
     };
-    let exported = snapshot.export(format, args.raw, &args.output)?;
+    // A panic of the library for workbooks becomes an error, and is not to be
+    // told on top of it.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let exported = snapshot.export(format, args.raw, &args.output);
+    std::panic::set_hook(hook);
+    let exported = exported?;
     for file in &exported.files {
         output::line(&crate::printable(&file.display().to_string()))?;
     }

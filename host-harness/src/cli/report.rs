@@ -90,7 +90,7 @@ fn with(
     };
     let failed = |cause: io::Error| ReportError::file(path, cause);
     let mut out = BufWriter::new(WholeFile::begin(path).map_err(failed)?);
-    make(&mut out)?;
+    make(&mut out).map_err(|error| error.in_file(path))?;
     let file = out
         .into_inner()
         .map_err(|error| failed(error.into_error()))?;

@@ -57,12 +57,13 @@ impl Snapshot<'_> {
         raw: bool,
         output: &Path,
     ) -> Result<Exported, ReportError> {
-        match format {
+        let exported = match format {
             Format::Csv => csv::export(self, output, raw),
             Format::Json => json::export(self, output),
             Format::Xlsx => xlsx::export(self, output, raw),
             Format::Parquet => parquet::export(self, output),
-        }
+        };
+        exported.map_err(|error| error.in_file(output))
     }
 }
 

@@ -143,8 +143,8 @@ impl Table {
         let mut rows = 0;
         snapshot.each_row(&sql, |row| {
             let cells = self.columns.iter().enumerate().map(|(at, column)| {
-                let value = row.get_ref(at).map_err(|error| snapshot.failed(&error))?;
-                Ok(cell(value, column.holds))
+                let cell = row.get_ref(at).and_then(|value| cell(value, column.holds));
+                Ok(cell.map_err(|error| snapshot.failed(&error))?)
             });
             let cells = cells.collect::<Result<Vec<_>, ReportError>>()?;
             rows += 1;
@@ -155,11 +155,11 @@ impl Table {
 }
 
 /// The tables are strict: what a column does not hold, it can't hold.
-fn cell(value: ValueRef<'_>, holds: Holds) -> Cell<'_> {
-    match value {
+fn cell(value: ValueRef<'_>, holds: Holds) -> rusqlite::Result<Cell<'_>> {
+    Ok(match value {
         ValueRef::Integer(number) if holds == Holds::Flag => Cell::Flag(number != 0),
         ValueRef::Integer(number) => Cell::Number(number),
-        ValueRef::Text(text) => Cell::Text(std::str::from_utf8(text).unwrap_or_default()),
+        ValueRef::Text(_) => Cell::Text(value.as_str()?),
         ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Empty,
-    }
+    })
 }

@@ -1,6 +1,11 @@
 //! One workbook with a sheet of each kind.
 
-use std::{borrow::Cow, io::BufWriter, path::Path};
+use std::{
+    borrow::Cow,
+    io::BufWriter,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+};
 
 use rust_xlsxwriter::{DocProperties, Format, Workbook, Worksheet, XlsxError};
 
@@ -19,6 +24,16 @@ pub(super) fn export(
     output: &Path,
     raw: bool,
 ) -> Result<Exported, ReportError> {
+    // Rows go to a file that the library makes, and where that can't be written it
+    // panics. Nothing that it has touched is used afterwards.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| write(snapshot, output, raw)));
+    outcome.unwrap_or_else(|_| {
+        let cause = "no room for rows that wait, in the folder for temporary files";
+        Err(ReportError::file(output, cause))
+    })
+}
+
+fn write(snapshot: &Snapshot<'_>, output: &Path, raw: bool) -> Result<Exported, ReportError> {
     let failed = |error: XlsxError| ReportError::file(output, error);
     // Before anything is read: is there a place for it?
     let file = begin(output)?;
