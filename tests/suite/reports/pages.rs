@@ -130,6 +130,18 @@ fn each_report_is_a_page_that_says_of_when_it_is_and_asks_for_nothing_else() {
              + [...document.querySelectorAll('[role=region]')].filter(r => !r.ariaLabel).length",
         );
         assert_eq!(unnamed, 0, "heads have a scope, regions a name");
+        // Each cell stands under its head: those of further lines at the right.
+        let astray = browser.evaluate(
+            "const left = cell => Math.round(cell.getBoundingClientRect().left); \
+             const seen = cells => [...cells].filter(cell => cell.getClientRects().length); \
+             const heads = seen(document.querySelectorAll('.entries thead th')).map(left); \
+             return [...document.querySelectorAll('.entries tbody tr')].flatMap(line => { \
+               const cells = seen(line.cells).filter(cell => cell.colSpan === 1); \
+               const under = line.previousSibling ? heads.slice(-cells.length) : heads; \
+               return cells.filter((cell, at) => left(cell) !== under[at]); \
+             }).map(cell => cell.innerText)",
+        );
+        assert_eq!(astray, json!([]), "{report}");
     }
 }
 

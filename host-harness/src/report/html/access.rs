@@ -23,6 +23,7 @@ impl Snapshot<'_> {
         ];
         let mut page = Page::begin(out, self, made_at, "Access review", &facts)?;
         page.entries(
+            "access",
             "accounts",
             "What each account has",
             &[
@@ -40,7 +41,7 @@ impl Snapshot<'_> {
         page.end_of_entries()?;
         page.finish(&html! {
             p {
-                "On-call load: schedules that the account takes turns on, and escalation policies \
+                "Last login: days are counted back from the run. On-call load: schedules that the account takes turns on, and escalation policies \
                  that name it. Since: as the vendor says; where it does not, “before” is the first \
                  run, which found it there, and “seen” a later run that found it new."
             }
@@ -50,7 +51,7 @@ impl Snapshot<'_> {
     fn access_entry(&self, entry: &AccessEntry) -> Markup {
         let rows = entry.held.len().max(1);
         html! {
-            tbody {
+            tbody style={ "--rows:" (rows) } {
                 tr {
                     (account(&entry.account, rows))
                     (status(&entry.account, rows))

@@ -32,6 +32,7 @@ impl Snapshot<'_> {
             page.put(&no_activity())?;
         }
         page.entries(
+            "inactive",
             "inactive accounts",
             "Accounts that nobody uses, and what hangs on them",
             &[

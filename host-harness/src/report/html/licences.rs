@@ -34,6 +34,7 @@ impl Snapshot<'_> {
         page.put(&summary(&licences, rule))?;
         page.raw("\n<h2>Reclaimable</h2>\n")?;
         page.entries(
+            "licences",
             "reclaimable licences",
             "Who holds a licence and does not use the account",
             &[

@@ -113,9 +113,10 @@ impl<'p, W: Write> Page<'p, W> {
     }
 
     /// Begins the table of entries, each of which is a `tbody`. `many` is what
-    /// they are called.
+    /// they are called; the style sheet knows the widths of columns by `class`.
     fn entries(
         &mut self,
+        class: &str,
         many: &str,
         caption: &str,
         columns: &[Column],
@@ -128,10 +129,10 @@ impl<'p, W: Write> Page<'p, W> {
                 span role="status" {}
             }
         })?;
-        self.raw(
+        self.raw(&format!(
             "\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Entries\">\
-             <table class=\"entries\">\n",
-        )?;
+             <table class=\"entries {class}\">\n",
+        ))?;
         self.put(&html! {
             caption { (caption) }
             thead {

@@ -75,9 +75,17 @@ pub(super) fn account(person: &Person, rows: usize) -> Markup {
     html! {
         th scope="rowgroup" rowspan=(rows) data-key=(shown(&person.name)) {
             (shown(&person.name))
-            @if let Some(email) = &person.email { " " br; span.soft.email { (shown(email)) } }
+            @if let Some(email) = &person.email { " " br; span.soft.email { (address(email)) } }
             @if person.kind != "user" { " " span.state { (shown(&person.kind)) } }
         }
+    }
+}
+
+/// An e-mail address, which rather breaks before its domain than within it.
+fn address(email: &str) -> Markup {
+    match email.split_once('@') {
+        Some((local, domain)) => html! { (shown(local)) wbr; "@" (shown(domain)) },
+        None => html! { (shown(email)) },
     }
 }
 
@@ -97,7 +105,7 @@ pub(super) fn seen(person: &Person, snapshot: &Snapshot<'_>, rows: usize) -> Mar
         return html! { td.when rowspan=(rows) data-key="" { span.empty { "never" } } };
     };
     html! {
-        td.when rowspan=(rows) data-key=(shown(&seen.at)) title={ "by " (shown(&seen.source)) "; days are counted back from the run" } {
+        td.when rowspan=(rows) data-key=(shown(&seen.at)) title={ "by " (shown(&seen.source)) } {
             (day(&seen.at))
             @if let Some(at) = seen.instant() {
                 " " br; small { (ago(days_between(at, snapshot.as_of()))) }
@@ -143,14 +151,10 @@ pub(super) fn since(held: &Held) -> Markup {
     match &held.since {
         Some(since) => day(since),
         None if held.was_there_before => html! {
-            span.soft title="there when the first run looked; the vendor does not say since when" {
-                "before " (day(&held.first_seen))
-            }
+            span.soft { "before " (day(&held.first_seen)) }
         },
         None => html! {
-            span.soft title="a run saw it first; the vendor does not say since when" {
-                "seen " (day(&held.first_seen))
-            }
+            span.soft { "seen " (day(&held.first_seen)) }
         },
     }
 }
