@@ -47,7 +47,7 @@ pub trait Cursor: Sized {
 
 /// The token of a cursor.
 pub fn encode<C: Cursor>(function: Function, cursor: &C) -> Result<String> {
-    let mut bytes = vec![VERSION, function as u8];
+    let mut bytes = vec![version(), function as u8];
     let mut json = String::new();
     cursor.write().write(&mut json);
     bytes.extend(json.into_bytes());
@@ -76,7 +76,7 @@ pub fn decode<C: Cursor>(function: Function, token: &str) -> Result<C> {
     let [version, tag, json @ ..] = body else {
         return Err(refusal("it is too short"));
     };
-    if *version != VERSION {
+    if *version != self::version() {
         return Err(refusal("another version of the connector gave it"));
     }
     if *tag != function as u8 {
@@ -86,6 +86,16 @@ pub fn decode<C: Cursor>(function: Function, token: &str) -> Result<C> {
     json.and_then(|json| C::read(&json))
         .filter(C::is_valid)
         .ok_or_else(|| refusal("its contents are out of range"))
+}
+
+#[cfg(not(feature = "second-version"))]
+fn version() -> u8 {
+    VERSION
+}
+
+#[cfg(feature = "second-version")]
+fn version() -> u8 {
+    crate::second_version::token_version(VERSION)
 }
 
 fn refusal(why: &str) -> Error {

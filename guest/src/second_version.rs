@@ -38,6 +38,15 @@ pub fn query(query: &str) -> String {
     query.to_owned()
 }
 
+/// `tokens`: a page token means something else.
+pub fn token_version(version: u8) -> u8 {
+    if differs("tokens") {
+        version + 1
+    } else {
+        version
+    }
+}
+
 /// `traps`: it can't stand a user whose job no recording has.
 pub fn meet(job_title: Option<String>) -> Option<String> {
     assert!(

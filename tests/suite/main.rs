@@ -35,5 +35,6 @@ mod schedule_membership;
 mod secrets;
 mod serve;
 mod support;
+mod sync;
 mod vendor;
 mod write_matrix;

@@ -304,7 +304,7 @@ fn count_empty(client: &Client, teams: &[&Team]) -> Result<usize> {
     let paths = teams.iter().map(|team| teams::members_path(&team.id));
     let paths: Vec<String> = paths.collect::<Result<_>>()?;
     let lists: Vec<List<'_>> = paths.iter().map(|path| List::all(path)).collect();
-    let requests = (lists.iter()).filter_map(|list| paging::first_request(list, 0, 1));
+    let requests = (lists.iter()).filter_map(|list| paging::first_request(list, 0));
     let mut empty = 0;
     for (list, reply) in lists.iter().zip(client.send_all(requests)) {
         let place = Place::default();

@@ -1,15 +1,17 @@
 //! PagerDuty's classic lists: `limit`, `offset`, `more`, and `total` on demand.
 //!
 //! A place in a list is the number of rows before it. It may lie anywhere, so
-//! pages of any size visit the same rows.
+//! pages of any size visit the same rows. Requests lie on a grid: whoever reads a
+//! list once more, from elsewhere or in other pages, makes the same requests, and
+//! a host that knows the answers need not send them.
 
 use crate::errors::{Error, ErrorCode, Result};
 use crate::pagerduty::client::{Client, Reply, Request};
 use crate::pagerduty::json::{Json, Row};
 
-/// PagerDuty's largest page.
+/// PagerDuty's largest page, and the mesh of the grid.
 const MAX_LIMIT: u32 = 100;
-/// `offset + limit` beyond that is a 400.
+/// `offset + limit` beyond that is a 400. A line of the grid.
 pub const OFFSET_CAP: u32 = 10_000;
 
 /// A place in a list. Part of page tokens.
@@ -73,11 +75,16 @@ impl<'a> List<'a> {
         self
     }
 
-    fn request(&self, offset: u32, limit: u32, with_total: bool) -> Request {
+    /// From there to the next line of the grid. From the start on with the total.
+    fn request(&self, offset: u32) -> Request {
+        self.request_of(offset, MAX_LIMIT - offset % MAX_LIMIT)
+    }
+
+    fn request_of(&self, offset: u32, limit: u32) -> Request {
         let request = Request::get(self.path)
             .with("limit", &limit.to_string())
             .with("offset", &offset.to_string());
-        let request = if with_total && self.is_counted {
+        let request = if offset == 0 && self.is_counted {
             request.with("total", "true")
         } else {
             request
@@ -116,13 +123,10 @@ pub fn read<T: Row>(
     read_after(client, list, place, want, None)
 }
 
-/// The request that reading from there without a total starts with, for those
-/// who send several at once; none beyond the cap.
-pub fn first_request(list: &List<'_>, at: u32, want: usize) -> Option<Request> {
-    let limit = clamp(want)
-        .min(MAX_LIMIT)
-        .min(OFFSET_CAP.saturating_sub(at));
-    (limit > 0).then(|| list.request(at, limit, at == 0))
+/// The request that reading from there starts with, for those who send several
+/// at once; none beyond the cap.
+pub fn first_request(list: &List<'_>, at: u32) -> Option<Request> {
+    (at < OFFSET_CAP).then(|| list.request(on_grid(at)))
 }
 
 /// `read`, where the answer to `first_request` may be there already.
@@ -152,21 +156,19 @@ fn read_pages(
     mut first: Option<Result<Reply>>,
     keep: Keep<'_>,
 ) -> Result<(Option<End>, Option<u32>)> {
-    let want = clamp(want);
-    let limit = want.min(MAX_LIMIT);
-    let until = place.at.saturating_add(want).min(OFFSET_CAP);
-    let mut at = place.at;
+    let until = place.at.saturating_add(clamp(want)).min(OFFSET_CAP);
+    let until = until.next_multiple_of(MAX_LIMIT);
+    let mut at = on_grid(place.at);
     let mut total = place.total;
     while at < until {
         // Without a total nobody knows whether a second page exists.
         let known = total.unwrap_or(0).clamp(at + 1, until);
-        let is_counted = total.is_some();
-        let offsets: Vec<u32> = (at..known).step_by(limit as usize).collect();
-        let limit_at = |offset| limit.min(OFFSET_CAP - offset);
-        let requests = offsets
-            .iter()
+        let next = |offset: &u32| Some(on_grid(*offset) + MAX_LIMIT);
+        let offsets = std::iter::successors(Some(at), next);
+        let offsets: Vec<u32> = offsets.take_while(|offset| *offset < known).collect();
+        let requests = (offsets.iter())
             .skip(first.iter().len())
-            .map(|offset| list.request(*offset, limit_at(*offset), *offset == 0 && !is_counted));
+            .map(|offset| list.request(*offset));
         let mut replies = client.send_all(requests);
         for offset in &offsets {
             let Some(reply) = first.take().or_else(|| replies.next()) else {
@@ -175,7 +177,9 @@ fn read_pages(
             let reply = reply?;
             let page = reply.json()?;
             let rows = reply.list(&page, many)?;
-            rows.iter().for_each(&mut *keep);
+            // The grid may begin before the place.
+            let before = place.at.saturating_sub(at) as usize;
+            rows.iter().skip(before).for_each(&mut *keep);
             let received = u32::try_from(rows.len()).unwrap_or(OFFSET_CAP);
             total = page.count("total").or(total);
             at = at.saturating_add(received);
@@ -188,13 +192,18 @@ fn read_pages(
                     list.path
                 )));
             }
-            if received != limit_at(*offset) {
+            if received != MAX_LIMIT - offset % MAX_LIMIT {
                 // The pages that are fetched along leave a gap.
                 break;
             }
         }
     }
     Ok(((at >= OFFSET_CAP).then_some(End::Capped), total))
+}
+
+/// The last line of the grid up to there.
+fn on_grid(at: u32) -> u32 {
+    at - at % MAX_LIMIT
 }
 
 fn clamp(want: usize) -> u32 {
@@ -213,9 +222,7 @@ pub fn read_each<'l, T: Row>(
     client: &'l Client,
     lists: &'l [List<'l>],
 ) -> impl Iterator<Item = Result<Vec<T>>> + 'l {
-    let requests = lists
-        .iter()
-        .filter_map(|list| first_request(list, 0, FIRST));
+    let requests = lists.iter().filter_map(|list| first_request(list, 0));
     let mut replies = client.send_all(requests);
     lists
         .iter()
@@ -223,7 +230,7 @@ pub fn read_each<'l, T: Row>(
 }
 
 /// Rows wanted of a list before anybody knows how many it has.
-pub const FIRST: usize = MAX_LIMIT as usize;
+const FIRST: usize = MAX_LIMIT as usize;
 
 fn read_all_after<T: Row>(
     client: &Client,
@@ -307,17 +314,13 @@ pub fn capped(path: &str) -> Error {
     )
 }
 
-/// Asks how many rows a list has.
-pub fn count_request(list: &List<'_>) -> Request {
-    list.request(0, 1, true)
-}
-
-/// How many rows a list has.
+/// How many rows a list has now. Not the request that reading it starts with,
+/// which a host may have the answer to from before.
 pub fn count<T: Row>(client: &Client, list: &List<'_>) -> Result<u32> {
-    counted::<T>(list.path, &client.send(count_request(list))?)
+    counted::<T>(list.path, &client.send(list.request_of(0, 1))?)
 }
 
-/// What `count_request` comes to.
+/// How many rows the list has that an answer is the start of.
 pub fn counted<T: Row>(path: &str, reply: &Reply) -> Result<u32> {
     let page = reply.page::<T>()?;
     page.total.ok_or_else(|| {

@@ -115,7 +115,8 @@ pub fn is_unknown(error: &Error) -> bool {
     matches!(error.code, ErrorCode::NotFound | ErrorCode::InvalidInput)
 }
 
-/// The list, with the layers that say who is part of each.
+/// The list, with the layers that say who is part of each. Who needs no layers
+/// asks for them all the same: one request does for all.
 pub fn with_layers() -> List<'static> {
     List::all(PATH).with("include[]", "schedule_layers")
 }

@@ -6,7 +6,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::{DAY, Timestamp};
 use crate::pagerduty::client::{Change, Client, Request, vendor_id};
 use crate::pagerduty::json::Json;
-use crate::pagerduty::paging::{self, FIRST, List};
+use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::schedule_events::member_of;
 use crate::pagerduty::schedules_v3::{self, user};
 
@@ -154,7 +154,7 @@ pub fn read_each(client: &Client, schedules: &[&str], kind: Kind) -> Result<Vec<
         let list = List::all(path).uncounted().with("since", &since);
         list.with("until", &until).with("overflow", "true")
     };
-    let first = |at| paging::first_request(&list(at), 0, FIRST);
+    let first = |at| paging::first_request(&list(at), 0);
     let mut replies = client.send_all((0..paths.len()).filter_map(first));
     let mut all = Vec::new();
     for at in 0..paths.len() {

@@ -143,7 +143,9 @@ enum Step {
 fn whole(client: &Client, cursor: &mut Cursor, want: usize, found: &mut Vec<User>) -> Result<Step> {
     let is_start = cursor.place.at == 0;
     let list = List::all(users::PATH);
-    let stretch = paging::read::<User>(client, &list, &cursor.place, want - found.len())?;
+    // The first answer says whether the list is the way at all.
+    let ask = if is_start { 1 } else { want - found.len() };
+    let stretch = paging::read::<User>(client, &list, &cursor.place, ask)?;
     if is_start {
         cursor.expected = stretch.total.unwrap_or(0);
         if cursor.expected > OFFSET_CAP {
@@ -224,11 +226,12 @@ fn partition(
         Some(query) => List::all(users::PATH).with("query", query),
         None => List::all(users::PATH),
     };
-    // Whole pages: how many of their rows belong here is not known.
-    let pages = (want - found.len()).next_multiple_of(100);
-    let stretch = paging::read::<User>(client, &list, &cursor.place, pages)?;
+    // The first answer says whether the partition has to be divided.
+    let is_start = cursor.place.at == 0 && !cursor.rest;
+    let ask = if is_start { 1 } else { want - found.len() };
+    let stretch = paging::read::<User>(client, &list, &cursor.place, ask)?;
     let total = stretch.total;
-    if cursor.place.at == 0 && !cursor.rest && total.is_some_and(|total| total > OFFSET_CAP) {
+    if is_start && total.is_some_and(|total| total > OFFSET_CAP) {
         return divide(cursor);
     }
     cursor.place.total = total;
@@ -255,22 +258,23 @@ fn has_rest(client: &Client, cursor: &Cursor) -> Result<bool> {
     if cursor.partition.is_empty() {
         return Ok(cursor.seen < cursor.expected);
     }
-    let own = client.send(count_request(cursor.mode, &cursor.partition))?;
-    let own = paging::counted::<User>(users::PATH, &own)?;
-    let children = ALPHABET.chars().map(|c| {
-        let child = cursor.mode.child(c, &cursor.partition);
-        count_request(cursor.mode, &child)
-    });
-    let mut sum = 0;
-    for reply in client.send_all(children) {
-        sum += u64::from(paging::counted::<User>(users::PATH, &reply?)?);
+    // The walk has started to read each of them, so these requests are not new.
+    let children = ALPHABET
+        .chars()
+        .map(|c| cursor.mode.child(c, &cursor.partition));
+    let all = std::iter::once(cursor.partition.clone()).chain(children);
+    let requests = all.filter_map(|partition| start_request(cursor.mode, &partition));
+    let mut counts = Vec::new();
+    for reply in client.send_all(requests) {
+        counts.push(u64::from(paging::counted::<User>(users::PATH, &reply?)?));
     }
-    Ok(sum < u64::from(own))
+    let (own, children) = counts.split_first().unwrap_or((&0, &[]));
+    Ok(children.iter().sum::<u64>() < *own)
 }
 
-fn count_request(mode: Mode, partition: &str) -> Request {
+fn start_request(mode: Mode, partition: &str) -> Option<Request> {
     let query = mode.query(partition).unwrap_or_default();
-    paging::count_request(&List::all(users::PATH).with("query", &query))
+    paging::first_request(&List::all(users::PATH).with("query", &query), 0)
 }
 
 /// Goes to the first child.

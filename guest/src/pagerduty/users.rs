@@ -4,7 +4,7 @@ use crate::errors::{Error, Result};
 use crate::pagerduty::client::{Change, Client, Request, checked_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::paging::{self, List};
+use crate::pagerduty::paging::{self, List, Place};
 use crate::pagerduty::references::Reference;
 
 /// The list.
@@ -154,9 +154,9 @@ pub fn me(client: &Client) -> Result<User> {
 
 /// Any user, which there is in every tenant, and how many there are.
 pub fn first(client: &Client) -> Result<(Option<User>, Option<u32>)> {
-    let request = Request::get(PATH).with("limit", "1").with("total", "true");
-    let page = client.fetch_page::<User>(request)?;
-    Ok((page.rows.into_iter().flatten().next(), page.total))
+    // The start of the list: a sync asks for that anyway.
+    let stretch = paging::read::<User>(client, &List::all(PATH), &Place::default(), 1)?;
+    Ok((stretch.rows.into_iter().flatten().next(), stretch.total))
 }
 
 /// The e-mail address of the user in whose name things are done, for the header

@@ -61,12 +61,11 @@ impl Store {
         })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut store = Self::connect(path, flags)?;
-        let found = store.found()?;
         // Asked for writing, SQLite also opens what it can only read.
-        let read_only = store.connection.is_readonly(MAIN_DB);
-        if read_only.map_err(|error| store.failed(&error))? {
+        if store.read(|connection| connection.is_readonly(MAIN_DB))? {
             return Err(StoreError::ReadOnly(path.to_owned()));
         }
+        let found = store.found()?;
         store.check()?;
         store.prepare(found).map_err(|error| store.failed(&error))?;
         Ok(store)
@@ -85,8 +84,18 @@ impl Store {
             }
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::connect(path, flags)?;
-        match store.found()? {
+        let mut store = Self::connect(path, flags)?;
+        let found = match store.found() {
+            // Where the folder can't be written to, a log can't be shared with
+            // anybody. Then there is nobody to share it with.
+            Err(StoreError::File { .. }) => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+                store.connection = Self::connect(&unshared(path), flags)?.connection;
+                store.found()?
+            }
+            found => found?,
+        };
+        match found {
             Found::Store(migration::KNOWN) => Ok(store),
             Found::Store(schema) => Err(StoreError::Older {
                 path: path.to_owned(),
@@ -129,13 +138,8 @@ impl Store {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::of(path, &error);
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        let pragmas = format!(
-            "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{CACHE_KIB};"
-        );
-        connection.execute_batch(&pragmas).map_err(failed)?;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| StoreError::of(path, &error))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -144,6 +148,14 @@ impl Store {
 
     /// Looks into the file for the first time.
     fn found(&self) -> Result<Found, StoreError> {
+        self.read(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.execute_batch(&format!(
+                "PRAGMA trusted_schema = OFF;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA cache_size = -{CACHE_KIB};"
+            ))
+        })?;
         match self.read(migration::found)? {
             Found::Foreign => Err(StoreError::NotAStore(self.path.clone())),
             Found::Store(schema) if schema > migration::KNOWN => Err(StoreError::Newer {
@@ -191,6 +203,21 @@ impl Store {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(|error| self.failed(&error))
     }
+}
+
+/// The name of a store that nobody writes to.
+fn unshared(path: &Path) -> PathBuf {
+    let mut uri = "file:".to_owned();
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => uri.push_str("%25"),
+            '?' => uri.push_str("%3f"),
+            '#' => uri.push_str("%23"),
+            other => uri.push(other),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri.into()
 }
 
 /// Makes an empty file where there is none. Names and addresses of people will

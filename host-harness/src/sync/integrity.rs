@@ -70,7 +70,7 @@ impl Expected {
     /// Whether too many accounts are gone for that to be believed.
     pub(super) fn too_many_gone(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let (gone, known) = self.accounts_gone(connection)?;
-        Ok(self.is_too_much(gone, known))
+        Ok(self.are_too_many(gone, known))
     }
 
     fn accounts_gone(&self, connection: &Connection) -> rusqlite::Result<(u64, u64)> {
@@ -86,8 +86,12 @@ impl Expected {
     }
 
     fn is_too_much(&self, gone: u64, known: u64) -> bool {
-        let is_large = known >= SMALL || gone == known;
-        gone > 0 && is_large && gone * 100 > known * u64::from(self.max_shrink)
+        known >= SMALL && gone * 100 > known * u64::from(self.max_shrink)
+    }
+
+    /// The same of accounts: that nobody is left is never right.
+    fn are_too_many(&self, gone: u64, known: u64) -> bool {
+        self.is_too_much(gone, known) || (gone > 0 && gone == known)
     }
 
     fn shrinkage(&self, connection: &Connection, to: &mut Vec<Finding>) -> rusqlite::Result<()> {
@@ -111,7 +115,7 @@ impl Expected {
         };
         let of = named_params! { ":run": self.run, ":tenant": self.tenant };
         let (gone, known) = self.accounts_gone(connection)?;
-        if self.is_too_much(gone, known) {
+        if self.are_too_many(gone, known) {
             let some = format!("SELECT known.id, known.email {GONE} ORDER BY known.id");
             let examples = examples(connection, &some, of, |row| {
                 let (id, email): (String, Option<String>) = (row.get(0)?, row.get(1)?);

@@ -131,7 +131,7 @@ pub fn list_entitlements(client: &Client, page: &PageRequest) -> Result<Entitlem
                 }
             }
             3 => {
-                let list = List::all(schedules::PATH);
+                let list = schedules::with_layers();
                 outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
                     schedules_seen.insert(schedule.id.clone());
                     member_entitlement(

@@ -223,7 +223,7 @@ impl Outline<'_, Grant> {
         let mut notices = Vec::new();
         let ask = |team: &Team, skip| {
             let path = teams::members_path(&team.id).ok()?;
-            paging::first_request(&List::all(&path), skip, want.max(100))
+            paging::first_request(&List::all(&path), skip)
         };
         let mut expand = |team: &Team, skip, reply| {
             team_parts(client, &team.id, skip, want, reply, &mut notices)
@@ -360,7 +360,7 @@ fn team_parts(
         at: skip,
         total: None,
     };
-    let stretch = match paging::read_after::<Member>(client, &list, &place, want.max(100), reply) {
+    let stretch = match paging::read_after::<Member>(client, &list, &place, want, reply) {
         Ok(stretch) => stretch,
         // Gone since it was listed.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(Parts::all([], 0)),

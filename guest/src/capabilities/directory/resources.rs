@@ -61,7 +61,7 @@ pub fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePag
                 }
             }
             2 => {
-                let list = List::all(schedules::PATH);
+                let list = schedules::with_layers();
                 outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
                     schedules_seen.insert(schedule.id.clone());
                     let Schedule {

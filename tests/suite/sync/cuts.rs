@@ -1,0 +1,421 @@
+//! Syncs that are cut off, by whatever, and go on.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use host_harness::{
+    Connector,
+    store::RunState,
+    sync::{self, Event, Stop},
+};
+use pagerduty_simulator::{Exchange, Listening, Simulator};
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::{Desk, config, dump, requests::counted, rows, stopped};
+use crate::{
+    command_line::harness,
+    registry::second_version,
+    support::{Opening, engine, run},
+};
+
+#[test]
+fn a_sync_that_is_killed_after_any_page_ends_as_if_it_had_not_been() {
+    run(sweep(260, Some(40)));
+}
+
+/// `cargo test --test suite a_large_sync_that_is_killed -- --ignored`
+#[test]
+#[ignore = "takes some minutes"]
+fn a_large_sync_that_is_killed_after_any_page_ends_as_if_it_had_not_been() {
+    run(sweep(2_000, None));
+}
+
+/// The command, killed while it commits its first page, its second one, ... and
+/// the run as a whole; and then once more, to its end.
+async fn sweep(users: usize, page_size: Option<u32>) {
+    let simulator = Simulator::new(config(users));
+    let uncut = uncut(simulator.fork(), page_size).await;
+    let pages = uncut.asked.len();
+    assert!(pages >= 20, "{pages}");
+    let simulator = Arc::new(simulator);
+    let uncut = Arc::new(uncut);
+    let places = Arc::new(tokio::sync::Semaphore::new(2));
+    let mut cuts = tokio::task::JoinSet::new();
+    for cut in 0..=pages {
+        let (simulator, uncut, places) = (simulator.clone(), uncut.clone(), places.clone());
+        cuts.spawn(async move {
+            let _place = places.acquire().await.expect("open");
+            let site = Site::new(simulator.fork(), page_size).await;
+            tokio::task::spawn_blocking(move || site.killed_in(cut, &uncut))
+                .await
+                .expect("it ends the same");
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(cut) = cuts.join_next().await {
+        failed.extend(cut.err().map(|error| error.to_string()));
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// What a sync comes to that nobody cuts off.
+struct Uncut {
+    dump: String,
+    /// Requests by the end of each page.
+    asked: Vec<u64>,
+    requests: BTreeMap<String, usize>,
+    /// Pages and rows of each function.
+    functions: Vec<Vec<rusqlite::types::Value>>,
+}
+
+const FUNCTIONS: &str = "SELECT function, pages, rows, next, done FROM checkpoints ORDER BY 1";
+
+async fn uncut(simulator: Simulator, page_size: Option<u32>) -> Uncut {
+    let mut desk = Desk::of(simulator).await;
+    desk.options.page_size = page_size;
+    desk.simulator().keep_exchanges(true);
+    let asked = Mutex::new(Vec::new());
+    let observer = |event: Event<'_>| {
+        if let Event::Page(_) = event {
+            let count = desk.simulator().request_count();
+            asked.lock().expect("no panic").push(count);
+        }
+    };
+    let outcome = sync::run(desk.tenant(), desk.store(), &desk.options, &observer).await;
+    super::complete(outcome);
+    Uncut {
+        dump: desk.dump(),
+        asked: asked.into_inner().expect("no panic"),
+        requests: counted(&desk.simulator().exchanges()),
+        functions: desk.rows(FUNCTIONS),
+    }
+}
+
+/// A tenant on a socket, and a store, for processes.
+struct Site {
+    simulator: Simulator,
+    listening: Listening,
+    folder: tempfile::TempDir,
+    page_size: Option<u32>,
+}
+
+/// Who writes a page with this in the store does not come to an end. The view is
+/// endless.
+const TRAP: &str = "
+    CREATE VIEW endless AS
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
+        SELECT n FROM numbers;
+    CREATE TRIGGER first_page AFTER INSERT ON checkpoints
+        WHEN (SELECT sum(pages) FROM checkpoints) = {page} AND NEW.pages = 1
+        BEGIN SELECT count(*) FROM endless; END;
+    CREATE TRIGGER next_page AFTER UPDATE ON checkpoints
+        WHEN (SELECT sum(pages) FROM checkpoints) = {page}
+        BEGIN SELECT count(*) FROM endless; END;
+    CREATE TRIGGER the_end AFTER UPDATE OF state ON runs
+        WHEN NEW.state = 'complete' AND {page} = 0
+        BEGIN SELECT count(*) FROM endless; END;";
+
+const NO_TRAP: &str = "
+    DROP TRIGGER first_page; DROP TRIGGER next_page; DROP TRIGGER the_end; DROP VIEW endless;";
+
+impl Site {
+    async fn new(simulator: Simulator, page_size: Option<u32>) -> Self {
+        let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await;
+        simulator.keep_exchanges(true);
+        Self {
+            simulator,
+            listening: listening.expect("a free port"),
+            folder: tempfile::tempdir().expect("a folder"),
+            page_size,
+        }
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = harness();
+        command
+            .args(["sync", "--json", "--store"])
+            .arg(self.file())
+            .args(["--base-url", &self.listening.origin()])
+            .env("PAGERDUTY_TOKEN", "simulated-token");
+        if let Some(size) = self.page_size {
+            command.args(["--page-size", &size.to_string()]);
+        }
+        command
+    }
+
+    fn start(&self) -> Child {
+        self.command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts")
+    }
+
+    /// Kills it while it commits its page number `cut`, counted from 0, or behind
+    /// the last one the run as a whole; then lets it go on.
+    fn killed_in(&self, cut: usize, uncut: &Uncut) {
+        let file = self.file();
+        drop(host_harness::Store::open(&file).expect("a store"));
+        let page = uncut.asked.get(cut).map_or(0, |_| cut + 1);
+        let store = Connection::open(&file).expect("a database");
+        store
+            .execute_batch(&TRAP.replace("{page}", &page.to_string()))
+            .expect("a trap");
+        let mut process = self.start();
+        // All that belongs to the page is asked, answered and kept; what is left
+        // is to commit it, and that does not end.
+        let asked = *uncut.asked.get(cut).or(uncut.asked.last()).expect("pages");
+        assert!(asked >= 3, "whose the credential is");
+        loop {
+            if let Some(status) = process.try_wait().expect("it is ours") {
+                panic!("cut {cut}: it ended by itself, {status}");
+            }
+            let exchanges = self.simulator.exchanges();
+            let kept = count(&store, "SELECT count(*) FROM answers");
+            let pages = count(&store, "SELECT coalesce(sum(pages), 0) FROM checkpoints");
+            assert!(pages <= cut as u64, "cut {cut}: {pages} pages");
+            if exchanges.len() as u64 >= asked
+                && kept == answered(&exchanges)
+                && pages == cut as u64
+            {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process.kill().expect("it is ours");
+        process.wait().expect("it is ours");
+        assert_eq!(
+            count(&store, "SELECT count(*) FROM accounts"),
+            0,
+            "cut {cut}: nothing is half there"
+        );
+        store.execute_batch(NO_TRAP).expect("gone");
+        drop(store);
+        let before = self.simulator.exchanges().len();
+        let output = self.command().output().expect("it runs");
+        assert_done(&output, cut);
+        let outcome: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(outcome["run"]["id"], 1, "cut {cut}: the same run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("run 1 of `acme` goes on"),
+            "cut {cut}: {said}"
+        );
+        assert_eq!(dump(&file), uncut.dump, "cut {cut}");
+        assert_eq!(rows(&file, FUNCTIONS), uncut.functions, "cut {cut}");
+        // Nothing is asked for twice, but whose the credential is; and, of what is
+        // no GET, the page whose end was cut off.
+        let mut exchanges = self.simulator.exchanges();
+        let again = exchanges.drain(before..before + 3).collect::<Vec<_>>();
+        let again: Vec<&str> = again
+            .iter()
+            .map(|exchange| exchange.path.as_str())
+            .collect();
+        assert_eq!(again, ["/users/me", "/abilities", "/licenses"], "cut {cut}");
+        let mut made = counted(&exchanges);
+        let searches = made.get_mut("/analytics/raw/users").expect("asked");
+        let repeated = *searches - uncut.requests["/analytics/raw/users"];
+        *searches -= repeated;
+        assert!(repeated <= 5, "cut {cut}: {repeated}");
+        assert_eq!(made, uncut.requests, "cut {cut}");
+    }
+}
+
+fn count(store: &Connection, sql: &str) -> u64 {
+    store.query_row(sql, [], |row| row.get(0)).expect(sql)
+}
+
+/// Successful GETs: those whose answers are kept.
+fn answered(exchanges: &[Exchange]) -> u64 {
+    let answered = exchanges
+        .iter()
+        .filter(|exchange| exchange.method == "GET" && exchange.status == 200);
+    answered.count() as u64
+}
+
+#[track_caller]
+fn assert_done(output: &Output, cut: usize) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "cut {cut}: {said}");
+}
+
+#[test]
+fn a_sync_that_is_killed_while_it_waits_for_an_answer_asks_for_no_answer_twice() {
+    run(async {
+        let uncut = uncut(Simulator::new(config(260)), Some(40)).await;
+        for skip in [0, 4, 9, 20] {
+            let site = Site::new(Simulator::new(config(260)), Some(40)).await;
+            let fault = format!("GET * hang-after-applied times=1 skip={skip}");
+            site.simulator.faults().add(fault.parse().expect("a fault"));
+            let uncut_requests = uncut.requests.clone();
+            let wanted = uncut.dump.clone();
+            tokio::task::spawn_blocking(move || {
+                let mut process = site.start();
+                while site.simulator.faults().fired() == 0 {
+                    assert!(process.try_wait().expect("it is ours").is_none());
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                process.kill().expect("it is ours");
+                process.wait().expect("it is ours");
+                let output = site.command().output().expect("it runs");
+                assert_done(&output, skip);
+                assert_eq!(dump(&site.file()), wanted, "cut in request {skip}");
+                // Those that were under way when it died are lost, and no more: at
+                // most as many as the connector has under way at once.
+                let mut times: BTreeMap<String, usize> = BTreeMap::new();
+                for exchange in site.simulator.exchanges() {
+                    let target = format!("{} {:?}", exchange.path, exchange.query);
+                    *times.entry(target).or_default() += 1;
+                }
+                let who = ["/users/me []", "/abilities []", "/licenses []"];
+                let again = times
+                    .iter()
+                    .filter(|(target, times)| **times > 1 && !who.contains(&target.as_str()))
+                    .filter(|(target, _)| !target.starts_with("/analytics"));
+                let again: Vec<_> = again.collect();
+                assert!(again.len() <= 6, "{again:?}");
+                assert!(times.len() >= uncut_requests.len());
+            })
+            .await
+            .expect("it ends the same");
+        }
+    });
+}
+
+/// Stops a sync behind that page.
+async fn stop_behind(desk: &Desk, pages: u64) -> host_harness::store::Run {
+    let seen = AtomicU64::new(0);
+    let mut options = desk.options.clone();
+    options.stop = Stop::default();
+    let stop = options.stop.clone();
+    let observer = |event: Event<'_>| {
+        if let Event::Page(_) = event
+            && seen.fetch_add(1, Ordering::Relaxed) + 1 == pages
+        {
+            stop.stop();
+        }
+    };
+    stopped(sync::run(desk.tenant(), desk.store(), &options, &observer).await)
+}
+
+/// The same desk through another version of the connector.
+async fn with_version(desk: Desk, differences: &str) -> Desk {
+    let component = second_version(differences);
+    let connector = Connector::load(engine(), &component)
+        .await
+        .expect("it loads");
+    let Desk {
+        bench,
+        folder,
+        options,
+    } = desk;
+    Desk {
+        bench: Opening::default()
+            .open_on(bench.simulator, &connector)
+            .await,
+        folder,
+        options,
+    }
+}
+
+#[test]
+fn another_version_of_the_connector_goes_on_where_its_tokens_allow() {
+    run(async {
+        let simulator = Simulator::new(config(150));
+        for (differences, restarted) in [("", false), ("tokens", true)] {
+            let whole = Desk::of(simulator.fork()).await;
+            whole.sync().await;
+            let mut desk = Desk::of(simulator.fork()).await;
+            desk.options.page_size = Some(40);
+            let first = stop_behind(&desk, 2).await;
+            assert_eq!(first.connector_version, "0.1.0");
+            let mut desk = with_version(desk, differences).await;
+            desk.options.page_size = Some(40);
+            desk.simulator().keep_exchanges(true);
+            let events = Mutex::new(Vec::new());
+            let observer = |event: Event<'_>| match event {
+                Event::Restarted { function } => {
+                    events.lock().expect("no panic").push(function.to_owned());
+                }
+                Event::Began { run, resumed } => {
+                    assert_eq!((run.id, resumed), (1, Some(2)));
+                }
+                _ => {}
+            };
+            let outcome = sync::run(desk.tenant(), desk.store(), &desk.options, &observer).await;
+            let summary = super::complete(outcome);
+            assert_eq!(summary.run.connector_version, "0.2.0");
+            assert!(summary.run.findings.is_empty(), "nothing twice");
+            let events = events.into_inner().expect("no panic");
+            let codes: Vec<&str> = summary
+                .run
+                .notices
+                .iter()
+                .map(|notice| notice.code.as_str())
+                .collect();
+            if restarted {
+                assert_eq!(events, ["directory.list-accounts"]);
+                assert_eq!(codes, ["function-restarted"]);
+            } else {
+                assert!(
+                    events.is_empty() && codes.is_empty(),
+                    "{events:?} {codes:?}"
+                );
+            }
+            // 150 accounts, in pages of 40, whoever has read them.
+            let pages = desk.number(
+                "SELECT pages * 1000 + rows FROM checkpoints
+                 WHERE function = 'directory.list-accounts'",
+            );
+            assert_eq!(pages, 4150);
+            assert_eq!(desk.dump(), whole.dump(), "{differences}");
+            // What the first version had read of the vendor was not asked for again.
+            let users = desk.simulator().exchanges();
+            let users = users.iter().filter(|exchange| exchange.path == "/users");
+            assert_eq!(users.count(), 1, "{differences}");
+        }
+    });
+}
+
+#[test]
+fn whoever_begins_anew_reads_anew() {
+    run(async {
+        let mut desk = Desk::new(150).await;
+        desk.options.page_size = Some(40);
+        stop_behind(&desk, 5).await;
+        desk.delete_somebody();
+        // The run that goes on has read them all, and does not see the change.
+        let mut other = Desk::of(desk.simulator().fork()).await;
+        other.options.page_size = Some(40);
+        copy(&desk.file(), &other.file());
+        let resumed = other.sync().await;
+        assert_eq!(resumed.run.id, 1);
+        desk.options.restart = true;
+        let anew = desk.sync().await;
+        assert_eq!(anew.run.id, 2);
+        assert_eq!(anew.changes[0].total, 149);
+        assert_eq!(desk.runs()[0].state, RunState::Abandoned);
+        assert_eq!(desk.number("SELECT count(*) FROM staged_accounts"), 0);
+    });
+}
+
+/// With what is not in the file itself yet.
+fn copy(from: &Path, to: &Path) {
+    let source = Connection::open(from).expect("a database");
+    source
+        .execute("VACUUM INTO ?1", [to.to_str().expect("a path")])
+        .expect("copied");
+}
