@@ -58,6 +58,7 @@ mod engine;
 pub mod oauth;
 pub mod offboarding;
 pub mod registry;
+pub mod report;
 pub mod server;
 mod spans;
 pub mod store;

@@ -121,6 +121,12 @@ impl Browser {
         self.command("actions", &json!({ "actions": [source] }));
     }
 
+    /// Shows the page as it would be printed.
+    pub fn show_as_printed(&self) {
+        let print = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
+        self.command("goog/cdp/execute", &print);
+    }
+
     /// What the page has complained about: what was blocked, and what failed.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.command("se/log", &json!({ "type": "browser" }));

@@ -27,6 +27,7 @@ mod operator;
 mod plans;
 mod provisioning;
 mod registry;
+mod reports;
 mod resilience;
 mod rota;
 mod rotations;

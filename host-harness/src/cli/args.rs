@@ -1,5 +1,6 @@
 //! The command line, literally. What it means is resolved elsewhere.
 
+mod report;
 mod serving;
 mod syncing;
 
@@ -7,6 +8,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use report::{
+    DiffArgs, ExportArgs, ExportFormat, ReportArgs, ReportCommand, ReportFormat, SnapshotArgs,
+};
 pub use serving::{
     AdminArgs, AuditCommand, ConnectorsCommand, OperatorArgs, ServeArgs, Signatures,
 };
@@ -152,6 +156,28 @@ Examples:
   harness offboard --accounts leavers.csv --yes --json
 A file of leavers is CSV with the columns leaver and heir, ids or e-mail addresses.")]
     Offboard(OffboardArgs),
+    /// Show what is different between two runs of a sync.
+    #[command(after_help = "\
+Examples:
+  harness diff --store tenants.db
+  harness diff --store tenants.db --tenant acme 3 7 --json
+In the last line + is what was created, - what was removed, ~ what was changed.")]
+    Diff(DiffArgs),
+    /// Write what a run has seen to files, for other programs.
+    ///
+    /// Accounts, resources, entitlements, grants and last activity, with the columns of the store,
+    /// by key. csv and parquet: a folder with a file of each, and `run.json`, which says of which
+    /// run. json: a document with a list of each, one row a line. xlsx: a workbook with a sheet of
+    /// each.
+    #[command(after_help = "\
+Examples:
+  harness export --store tenants.db --format csv --output exported
+  harness export --store tenants.db --tenant acme --run 7 --format xlsx --output acme.xlsx
+  harness export --store tenants.db --format json --output all.json && jq '.grants | length' all.json")]
+    Export(ExportArgs),
+    /// Report on a run: access review, licences, inactive accounts.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Look into recordings, check and convert them.
     #[command(subcommand)]
     Cassette(CassetteCommand),

@@ -17,6 +17,8 @@ mod confirm;
 mod connect;
 mod connectors;
 mod demo;
+mod diff;
+mod export;
 mod failure;
 mod leavers;
 mod list;
@@ -25,6 +27,7 @@ mod offboard;
 mod output;
 mod plans;
 mod queries;
+mod report;
 mod runs;
 mod serve;
 mod sign_in;
@@ -97,6 +100,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plans::plan(&args).await,
         Command::Apply(args) => plans::apply(&args).await,
         Command::Offboard(args) => offboard::run(&args).await,
+        Command::Diff(args) => diff::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Report(command) => report::run(&command),
         Command::Cassette(CassetteCommand::Inspect { file, json }) => {
             cassette::inspect(&file, json)
         }

@@ -39,6 +39,11 @@ pub(super) fn table(
     header: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<(), Failure> {
+    raw(columns(header, rows).as_bytes())
+}
+
+/// Aligned columns as text. Cells come from strangers.
+pub(super) fn columns(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -50,11 +55,10 @@ pub(super) fn table(
     if let Some(column) = table.column_mut(0) {
         column.set_padding((0, 1));
     }
-    let text: String = table
+    table
         .lines()
         .map(|line| format!("{}\n", line.trim_end()))
-        .collect();
-    raw(text.as_bytes())
+        .collect()
 }
 
 /// Prints `name  value` lines.
