@@ -418,7 +418,10 @@ impl Tenant {
             id: &connector.descriptor().app_id,
             build: Some((&connector.descriptor().version, connector.sha256())),
         };
-        let work = Work::function(worker, function);
+        let work = match open.mode {
+            Mode::Live => Work::function(worker, function),
+            Mode::Replay => Work::untraced(),
+        };
         let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,

@@ -238,6 +238,7 @@ fn a_call_is_traced_from_the_callers_span_down_to_the_requests_and_names_nobody(
             ("harness.connector.id", "pagerduty"),
             ("harness.connector.version", &connector.descriptor().version),
             ("harness.connector.sha256", &connector.sha256()[..12]),
+            ("harness.connector.generation", "1"),
             ("harness.capability", "get_account"),
             ("harness.outcome", "ok"),
             ("http.request.method", "POST"),
@@ -488,5 +489,28 @@ fn nothing_is_sent_where_nobody_asked_or_what_was_asked_for_is_not_spoken() {
         process.terminate();
         process.ended();
         assert_eq!(collector.count(), 0);
+    });
+}
+
+#[test]
+fn a_replay_is_no_traffic() {
+    run(async {
+        let collector = Collector::start(Some(StatusCode::OK)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let fixture = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/accounts.json"
+        );
+        std::fs::copy(fixture, folder.path().join("accounts.json")).expect("copied");
+        let recordings = folder.path().to_str().expect("text");
+        // The connector is tried on the recordings before it serves.
+        let process = collector.serve(&["--recordings", recordings], &[]);
+        process.call("info", &json!({}));
+        process.terminate();
+        let log = process.ended();
+        assert!(log.contains("directory.list-accounts"), "{log}");
+        let spans = collector.spans();
+        let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+        assert_eq!(names, ["POST /pagerduty/info"]);
     });
 }
