@@ -368,7 +368,7 @@ impl Indices {
                     .any(|function| function.starts_with(concat!($interface, ".")))
                 {
                     let indices = exported::$module::GuestIndices::new(pre)
-                        .map_err(|error| shape($interface, error))?;
+                        .map_err(|error| shape($interface, &error))?;
                     Some(indices)
                 } else {
                     None
@@ -377,9 +377,9 @@ impl Indices {
         }
         Ok(Self {
             metadata: exported::metadata::GuestIndices::new(pre)
-                .map_err(|error| shape("metadata", error))?,
+                .map_err(|error| shape("metadata", &error))?,
             credentials: exported::credentials::GuestIndices::new(pre)
-                .map_err(|error| shape("credentials", error))?,
+                .map_err(|error| shape("credentials", &error))?,
             directory: optional!(directory, "directory"),
             activity: optional!(activity, "activity"),
             on_call: optional!(on_call, "on-call"),
@@ -396,7 +396,7 @@ impl Indices {
                 $(if let Some(indices) = $indices {
                     indices
                         .load(&mut *store, instance)
-                        .map_err(|error| shape($interface, error))?;
+                        .map_err(|error| shape($interface, &error))?;
                 })*
             };
         }
@@ -414,7 +414,7 @@ impl Indices {
     }
 }
 
-fn shape(interface: &str, error: wasmtime::Error) -> LoadError {
+fn shape(interface: &str, error: &wasmtime::Error) -> LoadError {
     LoadError::ExportShape {
         interface: interface.to_owned(),
         cause: format!("{error:#}"),
