@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     CallError, CallReport, Connector, LoadError,
+    observer::{Listener, Observer},
     settings::{Schema, SettingError},
 };
 use crate::{
@@ -48,56 +48,6 @@ enum SignIn {
     Nothing,
     Credential(Credential),
     Oauth(Session),
-}
-
-/// Somebody who wants to know about each call.
-#[derive(Clone, Default)]
-pub(super) struct Observer(Option<Arc<Observe>>);
-
-type Observe = dyn Fn(&CallReport) + Send + Sync;
-
-impl Observer {
-    pub(super) fn observe(&self, report: &CallReport) {
-        if let Some(observer) = &self.0 {
-            observer(report);
-        }
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
-    }
-}
-
-/// Somebody who wants to know what was asked and answered, as values.
-#[derive(Clone, Default)]
-pub(super) struct Listener(Option<Arc<Listen>>);
-
-type Listen = dyn Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync;
-
-impl Listener {
-    /// What the answer is to be told with, if somebody listens.
-    pub(super) fn asked(&self, input: &Value) -> Option<Value> {
-        self.0.is_some().then(|| input.clone())
-    }
-
-    pub(super) fn answered(
-        &self,
-        function: &str,
-        input: &Value,
-        outcome: Result<Value, &CallError>,
-    ) {
-        if let Some(listener) = &self.0 {
-            listener(function, input, outcome);
-        }
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
-    }
 }
 
 impl TenantConfig {
@@ -188,7 +138,7 @@ impl TenantConfig {
     /// Tells `observer` about each call, also about failed ones.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
-        self.observer = Observer(Some(Arc::new(observer)));
+        self.observer = Observer::new(observer);
         self
     }
 }
@@ -388,7 +338,7 @@ impl Tenant {
         listener: impl Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync + 'static,
     ) -> Self {
         let mut open = Open::clone(&self.open);
-        open.listener = Listener(Some(Arc::new(listener)));
+        open.listener = Listener::new(listener);
         Self {
             open: Arc::new(open),
         }
