@@ -356,7 +356,7 @@ impl Tenant {
                 Some(value) => value_to_json(&value),
             });
         if let Some(asked) = self.open.listener.asked(input) {
-            let value = outcome.as_ref().map(Value::clone);
+            let value = outcome.as_ref().cloned();
             self.open.listener.answered(function, &asked, value);
         }
         outcome

@@ -24,7 +24,7 @@ impl Shared {
     pub(super) fn keep_candidate(
         &self,
         progress: &mut Progress<'_>,
-        passed: Passed,
+        passed: &Passed,
     ) -> Result<LoadReport, LoadFailure> {
         let request = progress.request;
         progress.enter(Stage::Store)?;
@@ -46,7 +46,7 @@ impl Shared {
             shadow: None,
         };
         let entry = Entry::new(AuditEvent::Staged, &request.by, progress.facts.clone());
-        let entry = entry.detail(load::detail(request, &passed, &stages));
+        let entry = entry.detail(load::detail(request, passed, &stages));
         let mut report = passed.report(passed.running.unwrap_or_default(), stages);
         report.staged = true;
         let mut book = self.book();

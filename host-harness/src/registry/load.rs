@@ -65,7 +65,7 @@ impl Shared {
         let outcome = match self.examine(&mut progress).await {
             Ok(Examined::Unchanged(report)) => Ok(*report),
             Ok(Examined::Passed(passed)) if request.staged && passed.running.is_some() => {
-                self.keep_candidate(&mut progress, *passed)
+                self.keep_candidate(&mut progress, &passed)
             }
             Ok(Examined::Passed(passed)) => self.swap(&mut progress, *passed),
             Err(failure) => Err(failure),

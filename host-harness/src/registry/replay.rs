@@ -278,7 +278,7 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
             Err(error) => error.clone(),
             Ok(tenant) => {
                 let called = tenant.call(&call.function, &call.input).await;
-                outcome(called.as_ref().map(Value::clone))
+                outcome(called.as_ref().cloned())
             }
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));

@@ -137,7 +137,7 @@ impl Trial {
             return None;
         }
         let read = asking.reads.fetch_add(1, Ordering::Relaxed) + 1;
-        if read % u64::from(asking.every.get()) != 0 {
+        if !read.is_multiple_of(asking.every.get().into()) {
             return None;
         }
         let Ok(room) = Arc::clone(&asking.room).try_acquire_owned() else {
@@ -257,13 +257,17 @@ async fn compare(connector: &Connector, seen: &Seen, answer: Answer) {
     let scarce = tenant
         .rate_limit()
         .is_some_and(|limit| limit.remaining < limit.limit / 4);
-    let candidate = match tenant.shadowed_on(connector) {
-        _ if scarce => None,
+    let shadow = if scarce {
+        None
+    } else {
+        tenant.shadowed_on(connector)
+    };
+    let candidate = match shadow {
         None => None,
         Some(Err(error)) => Some(replay::not_opened(&error)),
         Some(Ok(shadow)) => {
             let outcome = shadow.call(&function, &input).await;
-            said(outcome.as_ref().map(Value::clone))
+            said(outcome.as_ref().cloned())
         }
     };
     let mut seen = lock(seen);
