@@ -120,6 +120,19 @@ impl Borrowed {
     }
 }
 
+/// Whoever refers to a profile does not have its credential, and must not say
+/// where it is sent, be it to another place that the operator has granted.
+fn stays_at_home(settings: &BTreeMap<String, String>) -> Result<(), WireError> {
+    match settings.iter().find(|(_, value)| value.contains("://")) {
+        None => Ok(()),
+        Some((name, _)) => Err(WireError::new(
+            WireCode::PermissionDenied,
+            format!("a request that refers to a profile can't set `{name}` to an address"),
+        )
+        .hint("send the credential itself, or have the operator set it for all tenants")),
+    }
+}
+
 /// What the operator sees of a tenant.
 #[derive(Debug)]
 pub(super) struct TenantStatus {
@@ -208,6 +221,7 @@ impl Tenants {
                 (SignIn::Fixed(credential.clone(), Some(scheme)), None)
             }
             GivenKind::Stored => {
+                stays_at_home(&envelope.settings)?;
                 let name = given.id.as_deref().unwrap_or_default();
                 let sign_in = self.profiles.find(connector, name, &self.reach).await?;
                 (sign_in, Some(name.to_owned()))
