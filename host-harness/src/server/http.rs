@@ -16,10 +16,11 @@ use serde_json::json;
 
 use super::{
     Shared,
+    answer::error_json,
     capability::Capability,
     capability::Level,
     error::{WireCode, WireError},
-    error_json, openapi,
+    openapi,
     traces::Caller,
 };
 use crate::Connector;
