@@ -126,7 +126,7 @@ impl Shared {
             .detail(detail(request, &passed, &stages));
         let mut report = passed.report(id, stages);
         let generation = Arc::new(Generation::new(app_id, record, passed.connector));
-        report.replaced = self.take_over(generation, entry)?;
+        report.replaced = self.take_over(&generation, entry)?;
         Ok(report)
     }
 

@@ -15,7 +15,7 @@ impl Shared {
     /// Lets a new generation take over. Returns the number of the one before.
     pub(super) fn take_over(
         self: &Arc<Self>,
-        generation: Arc<Generation>,
+        generation: &Arc<Generation>,
         entry: Entry<'_>,
     ) -> Result<Option<u64>, RegistryError> {
         let app_id = generation.app_id.clone();
@@ -50,7 +50,7 @@ impl Shared {
             None => book.fallbacks.remove(&app_id),
         };
         self.end_trials(&book);
-        let replaced = self.serve(&mut book, &generation);
+        let replaced = self.serve(&mut book, generation);
         book.folder.sweep();
         drop(book);
         Ok(replaced.map(|replaced| replaced.record.id))

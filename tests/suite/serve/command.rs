@@ -164,5 +164,7 @@ pub fn receive(mut stream: impl Read) -> (u16, Value) {
 }
 
 pub fn envelope(request: Value) -> Value {
-    json!({"request": request, "credentials": [{"token": {"token": TOKENS.owner}}]})
+    let mut envelope = json!({"credentials": [{"token": {"token": TOKENS.owner}}]});
+    envelope["request"] = request;
+    envelope
 }
