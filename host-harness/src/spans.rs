@@ -1,8 +1,9 @@
 //! What a call is made of, as spans for whoever traces the host: the call of a
 //! platform, the connector's functions that it takes, their requests to the
 //! vendor. They name capabilities, functions, declared paths and granted hosts,
-//! and count; ids, queries, bodies, credentials and what a connector makes up
-//! are not in them, since traces go where nobody expects people's data.
+//! and count; ids, queries, bodies, credentials and what a connector makes up,
+//! but for its version, are not in them, since traces go where nobody expects
+//! people's data.
 //!
 //! Names of attributes are OpenTelemetry's where it has one.
 

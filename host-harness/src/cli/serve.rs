@@ -92,8 +92,12 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     }
     ends.next().await;
     talk!("shutting down: calls that are under way come to their end; once more ends them at once");
+    let stopped = async {
+        running.stop().await;
+        registry.close().await
+    };
     tokio::select! {
-        () = running.stop() => {}
+        closed = stopped => closed?,
         () = ends.next() => {
             return Err(Failure::call(
                 "calls that were under way were given up",
@@ -101,7 +105,6 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
             ));
         }
     }
-    registry.close().await?;
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
@@ -138,9 +141,24 @@ async fn populate(
     for file in &args.connector {
         // A version that is there already may have been replaced on purpose.
         let request = LoadRequest::file(file, "command line").new_only();
-        let report = registry.load(request).await?;
-        if let Some(warning) = &report.warning {
-            talk!("warning: `{}`: {}", file.display(), printable(warning));
+        match registry.load(request).await {
+            Ok(report) => {
+                if let Some(warning) = &report.warning {
+                    talk!("warning: `{}`: {}", file.display(), printable(warning));
+                }
+            }
+            // A host that starts again after a rollback must not stay away: what
+            // serves goes on to serve.
+            Err(
+                failure @ (LoadFailure::Quarantined { .. }
+                | LoadFailure::Incompatible(_)
+                | LoadFailure::Differs(_)),
+            ) => talk!(
+                "`{}` is not loaded: {failure}; hint: {}",
+                file.display(),
+                failure.hint()
+            ),
+            Err(failure) => return Err(failure.into()),
         }
     }
     let watching = match &args.connectors {

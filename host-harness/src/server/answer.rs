@@ -91,9 +91,10 @@ impl Shared {
     /// Why there is no such connector.
     fn nobody(&self, connector_id: &str) -> WireError {
         match self.connectors.problem(connector_id) {
-            Some(problem) => WireError::new(
+            // Why is for the operator, who has it in the log and in the console.
+            Some(_) => WireError::new(
                 WireCode::ServiceError,
-                format!("no version of `{connector_id}` can serve: {problem}"),
+                format!("no version of `{connector_id}` can serve now"),
             )
             .hint("the operator of this host can load one"),
             None => WireError::new(
