@@ -1,8 +1,9 @@
 //! What a call is made of, as spans for whoever traces the host: the call of a
 //! platform, the connector's functions that it takes, their requests to the
 //! vendor. They name capabilities, functions, declared paths and granted hosts,
-//! and count; ids, queries, bodies, credentials and what a connector makes up
-//! are not in them, since traces go where nobody expects people's data.
+//! and count; ids, queries, bodies, credentials and what a connector makes up,
+//! but for its version, are not in them, since traces go where nobody expects
+//! people's data.
 //!
 //! Names of attributes are OpenTelemetry's where it has one.
 
@@ -92,8 +93,16 @@ impl Work {
         work
     }
 
+    /// Work that nobody traces, nor what belongs to it: a replay asks no vendor.
+    pub(crate) fn untraced() -> Self {
+        Self::of(Span::none())
+    }
+
     /// A request to a vendor, of which policy has not spoken yet.
     pub(crate) fn request(within: &Span, method: &Method) -> Self {
+        if within.is_disabled() {
+            return Self::untraced();
+        }
         // A guest can make a method up, and put into it what it likes.
         let method = match method.as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,

@@ -25,8 +25,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// None, and a word about it, where there is no `chromedriver`: it is not for
-    /// this project to install browsers on people's machines.
+    /// None, and a word about it, where there is no `chromedriver`: a test
+    /// does not install browsers on people's machines.
     pub fn open() -> Option<Self> {
         let driver = Command::new("chromedriver")
             .arg("--port=0")

@@ -84,16 +84,27 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
         "http"
     };
     // Before anybody can know the address: a signal must not be missed.
-    let ended = ended()?;
+    let mut ends = Ends::new()?;
     let running = Server::start(config, Arc::new(registry.clone())).await?;
     output::line(&format!("listening on {scheme}://{}", running.addr()))?;
     if let Some(addr) = running.admin_addr() {
         output::line(&format!("admin on {scheme}://{addr}"))?;
     }
-    ended.await;
-    talk!("shutting down: calls that are under way come to their end");
-    running.stop().await;
-    registry.close().await?;
+    ends.next().await;
+    talk!("shutting down: calls that are under way come to their end; once more ends them at once");
+    let stopped = async {
+        running.stop().await;
+        registry.close().await
+    };
+    tokio::select! {
+        closed = stopped => closed?,
+        () = ends.next() => {
+            return Err(Failure::call(
+                "calls that were under way were given up",
+                Some("a change among them may have been made: send it again, it is made once".to_owned()),
+            ));
+        }
+    }
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
@@ -130,9 +141,24 @@ async fn populate(
     for file in &args.connector {
         // A version that is there already may have been replaced on purpose.
         let request = LoadRequest::file(file, "command line").new_only();
-        let report = registry.load(request).await?;
-        if let Some(warning) = &report.warning {
-            talk!("warning: `{}`: {}", file.display(), printable(warning));
+        match registry.load(request).await {
+            Ok(report) => {
+                if let Some(warning) = &report.warning {
+                    talk!("warning: `{}`: {}", file.display(), printable(warning));
+                }
+            }
+            // A host that starts again after a rollback must not stay away: what
+            // serves goes on to serve.
+            Err(
+                failure @ (LoadFailure::Quarantined { .. }
+                | LoadFailure::Incompatible(_)
+                | LoadFailure::Differs(_)),
+            ) => talk!(
+                "`{}` is not loaded: {failure}; hint: {}",
+                file.display(),
+                failure.hint()
+            ),
+            Err(failure) => return Err(failure.into()),
         }
     }
     let watching = match &args.connectors {
@@ -175,25 +201,43 @@ async fn populate(
     Ok(watching)
 }
 
-/// Waits until somebody wants it to end.
-fn ended() -> Result<impl Future<Output = ()>, Failure> {
+/// Those who want it to end.
+struct Ends {
     #[cfg(unix)]
-    {
+    terminated: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupted: tokio::signal::unix::Signal,
+}
+
+impl Ends {
+    #[cfg(unix)]
+    fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
 
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        Ok(async move {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            interrupted: signal(SignalKind::interrupt())?,
         })
     }
+
     #[cfg(not(unix))]
-    Ok(async {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
         tokio::signal::ctrl_c().await.ok();
-    })
+    }
 }
 
 fn reach(args: &ServeArgs) -> Result<Reach, Failure> {

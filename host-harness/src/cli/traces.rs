@@ -58,7 +58,7 @@ impl Traces {
     /// said, and no reason not to serve: it is often that of a whole cluster.
     pub(super) fn from_environment(runtime: &Handle) -> Option<Self> {
         let destination = Destination::from_environment()?;
-        match destination.and_then(|destination| Self::to(destination, runtime)) {
+        match destination.and_then(|destination| Self::to(&destination, runtime)) {
             Ok(traces) => Some(traces),
             Err(problem) => {
                 talk!("traces are off: {}", printable(&problem));
@@ -67,7 +67,7 @@ impl Traces {
         }
     }
 
-    fn to(destination: Destination, runtime: &Handle) -> Result<Self, String> {
+    fn to(destination: &Destination, runtime: &Handle) -> Result<Self, String> {
         let origin = Origin::of(&destination.endpoint);
         let collector = Collector {
             place: format!("{}:{}", origin.host(), origin.port()),

@@ -356,7 +356,7 @@ impl Tenant {
                 Some(value) => value_to_json(&value),
             });
         if let Some(asked) = self.open.listener.asked(input) {
-            let value = outcome.as_ref().map(Value::clone);
+            let value = outcome.as_ref().cloned();
             self.open.listener.answered(function, &asked, value);
         }
         outcome
@@ -418,7 +418,10 @@ impl Tenant {
             id: &connector.descriptor().app_id,
             build: Some((&connector.descriptor().version, connector.sha256())),
         };
-        let work = Work::function(worker, function);
+        let work = match open.mode {
+            Mode::Live => Work::function(worker, function),
+            Mode::Replay => Work::untraced(),
+        };
         let egress = CallEgress::new(
             Arc::clone(&open.egress),
             function,

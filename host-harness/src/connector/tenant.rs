@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     CallError, CallReport, Connector, LoadError,
+    listener::Listener,
     settings::{Schema, SettingError},
     watch::{Reports, Watch, Watches},
 };
@@ -49,36 +49,6 @@ enum SignIn {
     Nothing,
     Credential(Credential),
     Oauth(Session),
-}
-
-/// Somebody who wants to know what was asked and answered, as values.
-#[derive(Clone, Default)]
-pub(super) struct Listener(Option<Arc<Listen>>);
-
-type Listen = dyn Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync;
-
-impl Listener {
-    /// What the answer is to be told with, if somebody listens.
-    pub(super) fn asked(&self, input: &Value) -> Option<Value> {
-        self.0.is_some().then(|| input.clone())
-    }
-
-    pub(super) fn answered(
-        &self,
-        function: &str,
-        input: &Value,
-        outcome: Result<Value, &CallError>,
-    ) {
-        if let Some(listener) = &self.0 {
-            listener(function, input, outcome);
-        }
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
-    }
 }
 
 impl TenantConfig {
@@ -392,7 +362,7 @@ impl Tenant {
         &self,
         listener: impl Fn(&str, &Value, Result<Value, &CallError>) + Send + Sync + 'static,
     ) -> Self {
-        self.with(|open| open.listener = Listener(Some(Arc::new(listener))))
+        self.with(|open| open.listener = Listener::new(listener))
     }
 
     fn with(&self, change: impl FnOnce(&mut Open)) -> Self {

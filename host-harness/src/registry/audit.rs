@@ -250,6 +250,8 @@ pub(super) struct AuditLog {
     file: File,
     path: PathBuf,
     head: AuditHead,
+    /// The last record that was there when it was opened.
+    found: u64,
     /// Why nothing is written any more.
     ended: Option<&'static str>,
 }
@@ -280,6 +282,7 @@ impl AuditLog {
         let mut log = Self {
             file,
             path: path.to_owned(),
+            found: found.head.seq,
             head: found.head,
             ended: None,
         };
@@ -292,6 +295,11 @@ impl AuditLog {
 
     pub(super) fn head(&self) -> &AuditHead {
         &self.head
+    }
+
+    /// Number of the last record that was there when it was opened.
+    pub(super) fn found(&self) -> u64 {
+        self.found
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -16,7 +16,14 @@ impl Registry {
         connector: &Connector,
     ) -> Result<Option<LoadReport>, LoadFailure> {
         let app_id = &connector.descriptor().app_id;
-        if !self.shared.book().folder.state.wants_built_in(app_id) {
+        let serves = self.shared.serving(app_id).is_some();
+        if !self
+            .shared
+            .book()
+            .folder
+            .state
+            .wants_built_in(app_id, serves)
+        {
             return Ok(None);
         }
         let request = LoadRequest::built_in(connector).new_only();
@@ -26,11 +33,17 @@ impl Registry {
 }
 
 impl State {
-    fn wants_built_in(&self, app_id: &str) -> bool {
+    fn wants_built_in(&self, app_id: &str, serves: bool) -> bool {
         let Some(connector) = self.connectors.get(app_id) else {
             return true;
         };
         let current = connector.current.and_then(|id| connector.generation(id));
-        current.is_none_or(|current| current.source == BUILT_IN)
+        let Some(current) = current else {
+            return true;
+        };
+        // Somebody has put the only one that there was into quarantine: whoever
+        // does that does not want the next best.
+        let withdrawn = !serves && self.quarantine.contains_key(&current.sha256);
+        current.source == BUILT_IN || (!serves && !withdrawn)
     }
 }

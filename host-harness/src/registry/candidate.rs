@@ -13,7 +13,7 @@ use super::{
     shared::{Book, ITSELF, Shared},
     state::{CandidateRecord, Sampling},
 };
-use crate::text::printable;
+use crate::{connector::Connector, text::printable};
 
 /// A longer signature is not kept: the comments that are signed have at most
 /// 8 KiB in minisign's format.
@@ -24,7 +24,7 @@ impl Shared {
     pub(super) fn keep_candidate(
         &self,
         progress: &mut Progress<'_>,
-        passed: Passed,
+        passed: &Passed,
     ) -> Result<LoadReport, LoadFailure> {
         let request = progress.request;
         progress.enter(Stage::Store)?;
@@ -46,7 +46,7 @@ impl Shared {
             shadow: None,
         };
         let entry = Entry::new(AuditEvent::Staged, &request.by, progress.facts.clone());
-        let entry = entry.detail(load::detail(request, &passed, &stages));
+        let entry = entry.detail(load::detail(request, passed, &stages));
         let mut report = passed.report(passed.running.unwrap_or_default(), stages);
         report.staged = true;
         let mut book = self.book();
@@ -97,14 +97,14 @@ impl Shared {
         by: &str,
     ) -> Result<(), CandidateError> {
         let none = || CandidateError::None(app_id.to_owned());
-        let (sha256, bytes) = {
+        let candidate = {
             let book = self.book();
             let candidate = book.folder.state.candidate(app_id).ok_or_else(none)?;
-            let bytes = book.folder.kept(&candidate.sha256)?;
-            (candidate.sha256.clone(), bytes)
+            candidate.clone()
         };
-        let connector = self.load_kept(app_id, &bytes).await;
+        let connector = self.load_candidate(app_id, &candidate).await;
         let connector = connector.map_err(CandidateError::Unloadable)?;
+        let sha256 = candidate.sha256;
         let mut book = self.book();
         let mut state = book.folder.state.clone();
         // It may have come into quarantine meanwhile.
@@ -126,24 +126,15 @@ impl Shared {
 
     /// Goes on to try it, or to hold it to that, after a restart.
     pub(super) async fn resume_trial(&self, app_id: &str) -> Result<(), RegistryError> {
-        let (sampling, sha256) = {
-            let book = self.book();
-            let candidate = book.folder.state.candidate(app_id);
-            let Some((candidate, sampling)) =
-                candidate.and_then(|candidate| Some((candidate, candidate.shadow?)))
-            else {
-                return Ok(());
-            };
-            (sampling, candidate.sha256.clone())
+        let candidate = self.book().folder.state.candidate(app_id).cloned();
+        let Some((candidate, sampling)) =
+            candidate.and_then(|candidate| candidate.shadow.map(|shadow| (candidate, shadow)))
+        else {
+            return Ok(());
         };
         let mut connector = None;
         if !sampling.ended {
-            let bytes = self.book().folder.kept(&sha256);
-            let loaded = match bytes {
-                Ok(bytes) => self.load_kept(app_id, &bytes).await,
-                Err(error) => Err(error.to_string()),
-            };
-            match loaded {
+            match self.load_candidate(app_id, &candidate).await {
                 Ok(loaded) => connector = Some(loaded),
                 Err(problem) => {
                     let mut book = self.book();
@@ -153,6 +144,22 @@ impl Shared {
         }
         self.slot(app_id).begin_trial(sampling.every, connector);
         Ok(())
+    }
+
+    /// Its signature is looked at by the keys of today: it is to see what tenants
+    /// have.
+    async fn load_candidate(
+        &self,
+        app_id: &str,
+        candidate: &CandidateRecord,
+    ) -> Result<Connector, String> {
+        let bytes = self.book().folder.kept(&candidate.sha256);
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        self.config
+            .signatures
+            .check(&bytes, candidate.signature.as_deref())
+            .map_err(|error| error.to_string())?;
+        self.load_kept(app_id, &bytes).await
     }
 
     /// Tries it on no more reads.

@@ -119,6 +119,8 @@ impl Shared {
         }
 
         progress.enter(Stage::Signature)?;
+        // That of an earlier load says nothing about this one.
+        progress.facts.signer = None;
         let seal = if request.built_in {
             Seal {
                 signer: Some(BUILT_IN.to_owned()),

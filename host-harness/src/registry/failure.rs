@@ -94,6 +94,10 @@ pub enum LoadFailure {
     /// Nobody waits to take over.
     #[error("`{}` has no candidate", printable(.0))]
     NoCandidate(String),
+    /// A rollback came in between: it was held against another generation than
+    /// the one that serves now.
+    #[error("another generation serves by now than the one that it was held against")]
+    Overtaken,
     /// What is to happen can't be written down.
     #[error(transparent)]
     Record(#[from] RegistryError),
@@ -139,6 +143,7 @@ impl LoadFailure {
                 "look at the differences, try it on more reads, or accept it as it is"
             }
             Self::NoCandidate(_) => "stage a component first",
+            Self::Overtaken => "look at what serves, and load it again if it is still wanted",
             Self::Record(error) => error.hint(),
             Self::Closed => "open the registry again",
         }
@@ -157,7 +162,7 @@ impl LoadFailure {
             Self::Fixture(_) | Self::Differs(_) | Self::Crashes(_) => Stage::Replay,
             Self::Shadow(_) => Stage::Shadow,
             Self::NoCandidate(_) => Stage::Read,
-            Self::Record(_) | Self::Closed => Stage::Swap,
+            Self::Overtaken | Self::Record(_) | Self::Closed => Stage::Swap,
         }
     }
 

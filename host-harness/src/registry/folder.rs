@@ -89,6 +89,9 @@ pub(super) struct Folder {
     pub(super) audit: AuditLog,
     lock: File,
     closed: bool,
+    /// Records that were in the log when it was opened, and of which the state did
+    /// not know: the process died between the two.
+    pub(super) announced: Vec<u64>,
 }
 
 impl Folder {
@@ -98,12 +101,15 @@ impl Folder {
         let lock = lock(path)?;
         let state = State::read(&path.join(STATE))?;
         let audit = AuditLog::open(&path.join(LOG), state.audit.as_ref())?;
+        let known = state.audit.as_ref().map_or(0, |head| head.seq);
+        let announced = (known + 1..=audit.found()).collect();
         let folder = Self {
             path: path.to_owned(),
             state,
             audit,
             lock,
             closed: false,
+            announced,
         };
         folder.sweep();
         Ok(folder)
@@ -191,7 +197,10 @@ impl Folder {
             return;
         }
         let needed = |name: &str| {
-            let mut digests = self.state.digests();
+            // A load that is about to end has put its component there already.
+            let loading = self.state.loading.as_ref();
+            let loading = loading.and_then(|loading| loading.component.sha256.as_deref());
+            let mut digests = self.state.digests().chain(loading);
             digests.any(|sha256| name == format!("{sha256}.wasm"))
         };
         let Ok(entries) = fs::read_dir(self.path.join("components")) else {

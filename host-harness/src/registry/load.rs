@@ -65,7 +65,7 @@ impl Shared {
         let outcome = match self.examine(&mut progress).await {
             Ok(Examined::Unchanged(report)) => Ok(*report),
             Ok(Examined::Passed(passed)) if request.staged && passed.running.is_some() => {
-                self.keep_candidate(&mut progress, *passed)
+                self.keep_candidate(&mut progress, &passed)
             }
             Ok(Examined::Passed(passed)) => self.swap(&mut progress, *passed),
             Err(failure) => Err(failure),
@@ -125,8 +125,9 @@ impl Shared {
             .generation(id)
             .detail(detail(request, &passed, &stages));
         let mut report = passed.report(id, stages);
+        let instead_of = passed.running;
         let generation = Arc::new(Generation::new(app_id, record, passed.connector));
-        report.replaced = self.take_over(generation, entry)?;
+        report.replaced = self.take_over(&generation, instead_of, entry)?;
         Ok(report)
     }
 
@@ -187,12 +188,22 @@ impl Shared {
                 diff: ReplayDiff::default(),
                 stages: Vec::new(),
             };
+            // Where nobody serves, anything that is asked for may.
+            let somebody = self.serving(app_id).is_some();
+            let left_alone = request.new_only && somebody;
             let mut kept = connector.generations.iter();
             if let Some(record) = kept.find(|record| record.sha256 == sha256) {
-                let serves = connector.current == Some(record.id) && self.serving(app_id).is_some();
-                if serves || request.new_only {
+                let serves = connector.current == Some(record.id) && somebody;
+                if serves || left_alone {
                     return Some(unchanged(&record.version, &record.signer, false));
                 }
+            }
+            // Why one in quarantine does not serve is to be said.
+            if let Some(version) = connector.served.get(sha256)
+                && left_alone
+                && !state.quarantine.contains_key(sha256)
+            {
+                return Some(unchanged(version, &None, false));
             }
             let candidate = connector.candidate.as_ref();
             if let Some(record) = candidate.filter(|record| record.sha256 == sha256)

@@ -85,8 +85,8 @@ pub struct Registry {
 
 impl Registry {
     /// Opens the folder and loads what served last. A generation that does not
-    /// load any more is passed over for the newest one that does; if there is
-    /// none, [`Registry::list`] says why.
+    /// load any more is passed over for the newest earlier one that does; if there
+    /// is none, [`Registry::list`] says why.
     pub async fn open(engine: &Engine, config: RegistryConfig) -> Result<Self, RegistryError> {
         let folder = {
             let path = config.folder.clone();
@@ -276,9 +276,10 @@ impl Registry {
 
     /// Checks the audit log from beginning to end.
     pub fn check_audit(&self) -> Result<AuditCheck, AuditError> {
-        // Held, so that no record is half written.
-        let book = self.shared.book();
-        audit::verify(book.folder.audit.path())
+        // Nothing waits for this, however long the log: a record that is being
+        // written looks like one that was torn off, and is left out.
+        let path = self.shared.book().folder.audit.path().to_owned();
+        audit::verify(&path)
     }
 
     /// Grows with each change of who serves and who waits to, and when a replaced

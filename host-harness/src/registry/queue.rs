@@ -18,7 +18,11 @@ impl Queue {
         let (sender, mut queue) = mpsc::unbounded_channel::<Work>();
         tokio::spawn(async move {
             while let Some(work) = queue.recv().await {
-                work(Arc::clone(&shared)).await;
+                // A task of its own, so that a panic ends it and not this one.
+                let done = tokio::spawn(work(Arc::clone(&shared))).await;
+                if let Err(error) = done {
+                    tracing::error!(target: "harness::registry", %error, "a change was given up");
+                }
                 if shared.book().folder.closed() {
                     return;
                 }

@@ -24,6 +24,9 @@ use crate::{
 /// Differences that are told of one call. Further ones are counted.
 const MAX_TOLD: usize = 50;
 
+/// Characters of a value that are told.
+const MAX_VALUE: usize = 500;
+
 /// What differs between two versions on the same recordings. A version that runs
 /// alone is held against nothing: then only crashes are in here.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -278,7 +281,7 @@ async fn play(connector: &Connector, cassette: &Cassette) -> Result<Vec<Played>,
             Err(error) => error.clone(),
             Ok(tenant) => {
                 let called = tenant.call(&call.function, &call.input).await;
-                outcome(called.as_ref().map(Value::clone))
+                outcome(called.as_ref().cloned())
             }
         };
         let requests = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
@@ -334,8 +337,8 @@ pub(super) fn values(path: &str, running: &Value, candidate: &Value, diff: &mut 
         _ if running == candidate => {}
         _ => told(&mut diff.output, &mut diff.omitted, || ValueDiff {
             path: path.to_owned(),
-            running: Some(running.clone()),
-            candidate: Some(candidate.clone()),
+            running: Some(shortened(running)),
+            candidate: Some(shortened(candidate)),
         }),
     }
 }
@@ -345,9 +348,21 @@ fn either(path: &str, running: Option<&Value>, candidate: Option<&Value>, diff: 
         (Some(running), Some(candidate)) => values(path, running, candidate, diff),
         _ => told(&mut diff.output, &mut diff.omitted, || ValueDiff {
             path: path.to_owned(),
-            running: running.cloned(),
-            candidate: candidate.cloned(),
+            running: running.map(shortened),
+            candidate: candidate.map(shortened),
         }),
+    }
+}
+
+/// A value of a size that people read, and that a log may keep for ever.
+fn shortened(value: &Value) -> Value {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(MAX_VALUE) {
+        None => value.clone(),
+        Some((end, _)) => Value::String(format!("{}… ({} bytes)", &text[..end], text.len())),
     }
 }
 

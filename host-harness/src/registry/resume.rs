@@ -61,6 +61,13 @@ impl Shared {
     pub(super) async fn resume(self: &Arc<Self>) -> Result<(), RegistryError> {
         let (state, interrupted) = {
             let mut book = self.book();
+            let announced = std::mem::take(&mut book.folder.announced);
+            if !announced.is_empty() {
+                let entry = Entry::new(AuditEvent::Failed, ITSELF, Facts::default())
+                    .reason("the process ended before what these records announce was done")
+                    .detail(json!({ "records": announced }));
+                book.folder.note(entry)?;
+            }
             let mut state = book.folder.state.clone();
             let interrupted = state.loading.take();
             if let Some(loading) = &interrupted {
@@ -71,6 +78,8 @@ impl Shared {
                 )
                 .detail(json!({ "source": loading.source, "stage": loading.stage }));
                 book.folder.commit(entry, state.clone())?;
+                // What it had put there is nobody's.
+                book.folder.sweep();
             }
             (state, interrupted)
         };
@@ -154,7 +163,12 @@ impl Shared {
     }
 
     /// Whom to return to from a generation on probation, after a restart.
-    async fn fallback(&self, state: &State, app_id: &str, than: u64) -> Option<Arc<Generation>> {
+    pub(super) async fn fallback(
+        &self,
+        state: &State,
+        app_id: &str,
+        than: u64,
+    ) -> Option<Arc<Generation>> {
         let mut earlier = state.earlier(app_id, than);
         // Those that have proved good first.
         earlier.sort_by_key(|record| !record.confirmed);

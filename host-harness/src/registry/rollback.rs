@@ -68,8 +68,8 @@ impl Shared {
             .generation(generation.record.id)
             .reason(&reason);
         let recorded = book.folder.audit.append(quarantined).map_err(Into::into);
-        let recorded =
-            recorded.and_then(|()| self.go_back(&mut book, state, &fallback, ITSELF, &reason));
+        let recorded = recorded
+            .and_then(|()| self.go_back(&mut book, state, &fallback, None, ITSELF, &reason));
         if let Err(error) = recorded {
             // To go on with a generation that crashes is worse than to go back
             // without a record. A restart tries the crashing one again, on
@@ -86,6 +86,7 @@ impl Shared {
         book: &mut Book,
         mut state: State,
         target: &Arc<Generation>,
+        fallback: Option<Arc<Generation>>,
         by: &str,
         reason: &str,
     ) -> Result<(), RegistryError> {
@@ -102,7 +103,15 @@ impl Shared {
             .reason(reason)
             .detail(json!({ "from": from }));
         book.folder.commit(entry, state)?;
-        book.fallbacks.remove(app_id);
+        match fallback {
+            Some(fallback) => {
+                book.know(&fallback);
+                book.fallbacks.insert(app_id.clone(), fallback);
+            }
+            None => {
+                book.fallbacks.remove(app_id);
+            }
+        }
         self.end_trials(book);
         self.serve(book, target);
         book.folder.sweep();
@@ -143,9 +152,16 @@ impl Shared {
             let id = record.id;
             match self.revive(app_id, record).await {
                 Ok(target) => {
+                    // It goes on with its probation: whom to return to then?
+                    let fallback = if target.confirmed() {
+                        None
+                    } else {
+                        let state = self.book().folder.state.clone();
+                        self.fallback(&state, app_id, id).await
+                    };
                     let mut book = self.book();
                     let state = book.folder.state.clone();
-                    self.go_back(&mut book, state, &target, by, reason)?;
+                    self.go_back(&mut book, state, &target, fallback, by, reason)?;
                     return Ok(id);
                 }
                 Err(cause) => problem = RollbackError::Unservable { id, cause },

@@ -5,22 +5,28 @@ use std::sync::{Arc, Weak};
 use serde_json::json;
 
 use super::{
-    RegistryError,
+    LoadFailure,
     audit::{AuditEvent, Entry},
     generation::Generation,
     shared::{Book, ITSELF, Shared},
 };
 
 impl Shared {
-    /// Lets a new generation take over. Returns the number of the one before.
+    /// Lets a new generation take over from the one that it was held against.
+    /// Returns the number of that one.
     pub(super) fn take_over(
         self: &Arc<Self>,
-        generation: Arc<Generation>,
+        generation: &Arc<Generation>,
+        instead_of: Option<u64>,
         entry: Entry<'_>,
-    ) -> Result<Option<u64>, RegistryError> {
+    ) -> Result<Option<u64>, LoadFailure> {
         let app_id = generation.app_id.clone();
         let mut book = self.book();
         let running = self.serving(&app_id);
+        // A rollback does not wait for a load.
+        if running.as_ref().map(|running| running.record.id) != instead_of {
+            return Err(LoadFailure::Overtaken);
+        }
         // Whom to return to: who has proved good, or else who is there. To the
         // same component there is no way back.
         let previous = book.fallbacks.get(&app_id);
@@ -38,6 +44,10 @@ impl Shared {
             .generations
             .retain(|record| record.sha256 != generation.record.sha256);
         connector.generations.push(generation.record.clone());
+        connector.served.insert(
+            generation.record.sha256.clone(),
+            generation.record.version.clone(),
+        );
         connector.current = Some(generation.record.id);
         let candidate = connector.candidate.take();
         connector.candidate =
@@ -50,7 +60,7 @@ impl Shared {
             None => book.fallbacks.remove(&app_id),
         };
         self.end_trials(&book);
-        let replaced = self.serve(&mut book, &generation);
+        let replaced = self.serve(&mut book, generation);
         book.folder.sweep();
         drop(book);
         Ok(replaced.map(|replaced| replaced.record.id))

@@ -19,6 +19,7 @@ use super::replay::{self, CallDiff};
 use crate::{
     connector::{CallError, Connector, Tenant},
     contract::types::ErrorCode,
+    egress::Refusal,
     egress::policy::Level,
     text::printable,
 };
@@ -137,7 +138,7 @@ impl Trial {
             return None;
         }
         let read = asking.reads.fetch_add(1, Ordering::Relaxed) + 1;
-        if read % u64::from(asking.every.get()) != 0 {
+        if !read.is_multiple_of(asking.every.get().into()) {
             return None;
         }
         let Ok(room) = Arc::clone(&asking.room).try_acquire_owned() else {
@@ -257,13 +258,23 @@ async fn compare(connector: &Connector, seen: &Seen, answer: Answer) {
     let scarce = tenant
         .rate_limit()
         .is_some_and(|limit| limit.remaining < limit.limit / 4);
-    let candidate = match tenant.shadowed_on(connector) {
-        _ if scarce => None,
+    let shadow = if scarce {
+        None
+    } else {
+        tenant.shadowed_on(connector)
+    };
+    let candidate = match shadow {
         None => None,
         Some(Err(error)) => Some(replay::not_opened(&error)),
         Some(Ok(shadow)) => {
             let outcome = shadow.call(&function, &input).await;
-            said(outcome.as_ref().map(Value::clone))
+            let outcome = outcome.as_ref().cloned();
+            // The running one had time and requests enough.
+            if outcome.as_ref().is_err_and(|error| is_its_own(error)) {
+                Some(replay::outcome(outcome))
+            } else {
+                said(outcome)
+            }
         }
     };
     let mut seen = lock(seen);
@@ -301,6 +312,14 @@ fn said(outcome: Result<Value, &CallError>) -> Said {
         )
     });
     (!passing).then(|| replay::outcome(outcome))
+}
+
+/// Whether a version itself has taken too long, or asked too much.
+fn is_its_own(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Deadline(_) | CallError::Refused(Refusal::Exhausted(_))
+    )
 }
 
 fn reads(connector: &Connector, function: &str) -> bool {

@@ -68,6 +68,10 @@ pub(super) struct ConnectorState {
     pub(super) generations: Vec<GenerationRecord>,
     /// Who waits to take over.
     pub(super) candidate: Option<CandidateRecord>,
+    /// The versions of all digests that have ever served, also of those that are
+    /// not kept any more: who loads the same again and again leaves them alone.
+    #[serde(default)]
+    pub(super) served: BTreeMap<String, String>,
 }
 
 /// A component that has passed the stages, and waits to take over.

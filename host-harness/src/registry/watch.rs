@@ -24,9 +24,18 @@ pub struct DirectoryWatch {
 /// What a file looked like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Look {
+    file: FileLook,
+    signature: Option<FileLook>,
+}
+
+/// Of two files that look the same but for their content, the later one was at
+/// least changed later, whatever time it claims to be from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct FileLook {
     size: u64,
     modified: Option<SystemTime>,
-    signature: Option<(u64, Option<SystemTime>)>,
+    /// Number and time of change of the inode, where there is one.
+    inode: Option<(u64, i64, i64)>,
 }
 
 struct Seen {
@@ -105,6 +114,12 @@ impl DirectoryWatch {
             }
             let request = LoadRequest::file(&path, "watch").new_only();
             let outcome = self.registry.load(request).await;
+            // What says nothing about the component is tried again.
+            if let Err(LoadFailure::Read { .. } | LoadFailure::Record(_)) = &outcome
+                && let Some(seen) = self.seen.get_mut(&path)
+            {
+                seen.loaded = false;
+            }
             if !outcome.as_ref().is_ok_and(|report| report.unchanged) {
                 tried.push((path, outcome));
             }
@@ -121,23 +136,30 @@ fn looks(folder: &Path) -> io::Result<BTreeMap<PathBuf, Look>> {
             continue;
         }
         // It may be gone by now.
-        let Some((size, modified)) = look(&path) else {
+        let Some(file) = look(&path) else {
             continue;
         };
         let mut signature = path.clone().into_os_string();
         signature.push(".minisig");
         let signature = look(Path::new(&signature));
-        let look = Look {
-            size,
-            modified,
-            signature,
-        };
+        let look = Look { file, signature };
         looks.insert(path, look);
     }
     Ok(looks)
 }
 
-fn look(path: &Path) -> Option<(u64, Option<SystemTime>)> {
+fn look(path: &Path) -> Option<FileLook> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    Some((metadata.len(), metadata.modified().ok()))
+    #[cfg(unix)]
+    let inode = {
+        use std::os::unix::fs::MetadataExt;
+        Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+    };
+    #[cfg(not(unix))]
+    let inode = None;
+    Some(FileLook {
+        size: metadata.len(),
+        modified: metadata.modified().ok(),
+        inode,
+    })
 }

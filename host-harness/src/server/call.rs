@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    LiveCall, Looking, Shared,
+    Shared,
     capability::Capability,
     envelope::Envelope,
     error::{WireCode, WireError},
     fingerprint::fingerprint,
+    live::{LiveCall, Looking},
     tenants::Borrowed,
 };
 use crate::{

@@ -16,10 +16,11 @@ use serde_json::json;
 
 use super::{
     Shared,
+    answer::error_json,
     capability::Capability,
     capability::Level,
     error::{WireCode, WireError},
-    error_json, openapi,
+    openapi,
     traces::Caller,
 };
 use crate::Connector;
@@ -208,8 +209,12 @@ async fn readiness(State(shared): State<Arc<Shared>>) -> Response {
     if shared.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
-    if shared.connectors.ids().is_empty() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "no connector\n").into_response();
+    let ids = shared.connectors.ids();
+    if !ids
+        .iter()
+        .any(|id| shared.connectors.connector(id).is_some())
+    {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no connector serves\n").into_response();
     }
     "ready\n".into_response()
 }

@@ -1,6 +1,6 @@
 //! Calls that are under way, and the last ones that have ended: what the
-//! operator looks at. Holds no parameter, no result and no query of a request:
-//! those are about people.
+//! operator looks at. Holds no query, no body and no result: those are about
+//! people. A path holds the vendor's ids.
 
 use std::{
     collections::{BTreeMap, VecDeque},

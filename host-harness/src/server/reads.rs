@@ -184,7 +184,7 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
         size: call.envelope.page_size,
     };
     let Some(since) = walk.since else {
-        return all_accounts(call, walk, page, &asked).await;
+        return all_accounts(call, &walk, page, &asked).await;
     };
     let changes = call.tenant()?.list_activity(&since.to_string(), page).await;
     let changes = match changes {
@@ -208,7 +208,7 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
             page: None,
             ..walk
         };
-        return all_accounts(call, walk, PageRequest { token: None, size }, &asked).await;
+        return all_accounts(call, &walk, PageRequest { token: None, size }, &asked).await;
     };
     let ids: BTreeSet<&str> = changes
         .items
@@ -227,10 +227,10 @@ pub(super) async fn list_updated_accounts(call: &Call<'_>) -> Answer {
             Err(error) => return Err(error.into()),
         });
     }
-    Ok(updated(walk, accounts, changes.next))
+    Ok(updated(&walk, accounts, changes.next))
 }
 
-async fn all_accounts(call: &Call<'_>, walk: Walk, page: PageRequest, asked: &[String]) -> Answer {
+async fn all_accounts(call: &Call<'_>, walk: &Walk, page: PageRequest, asked: &[String]) -> Answer {
     let page = call.tenant()?.list_accounts(page).await?;
     let accounts = page
         .items
@@ -242,18 +242,19 @@ async fn all_accounts(call: &Call<'_>, walk: Walk, page: PageRequest, asked: &[S
     })
 }
 
-fn updated(walk: Walk, accounts: Vec<Value>, next: Option<String>) -> Outcome {
-    let mut response = json!({ "accounts": accounts });
+fn updated(walk: &Walk, accounts: Vec<Value>, next: Option<String>) -> Outcome {
+    let mut response = json!({});
+    response["accounts"] = Value::Array(accounts);
     let next = match next {
         Some(page) => {
             let page = Some(page);
-            Some(Walk { page, ..walk }.to_text())
+            Some(Walk { page, ..*walk }.to_text())
         }
         None => {
             let over = Walk {
                 since: None,
                 page: None,
-                ..walk
+                ..*walk
             };
             response["cursor"] = json!(over.to_text());
             None

@@ -15,12 +15,13 @@ use super::{
     Shared,
     envelope::{Envelope, GivenKind},
     error::{WireCode, WireError},
+    profiles::{Profiles, SignIn, StoredProfiles, stays_at_home},
     reach::Reach,
 };
 use crate::{
-    Budget, Connector, Credential, Tenant, TenantConfig,
+    Budget, Connector, Tenant, TenantConfig,
     egress::{RateLimitState, cassette::hex},
-    oauth::{CredentialStore, ProfileKey, Session, StoredCredential},
+    oauth::ProfileKey,
 };
 
 /// How many tenants are kept open, and how much each may do.
@@ -143,27 +144,6 @@ fn label(digest: &[u8; 32], profile: Option<&str>) -> String {
     }
 }
 
-/// The profiles of the host's own store that callers may refer to.
-#[derive(Clone, Debug, Default)]
-pub struct StoredProfiles {
-    /// Where they are.
-    pub store: Option<Arc<dyn CredentialStore>>,
-    /// Their names. Any other is refused, also if it exists.
-    pub names: Vec<String>,
-}
-
-/// Sign-ins of profiles: all tenants of a profile share one.
-#[derive(Debug)]
-struct Profiles {
-    stored: StoredProfiles,
-    sessions: tokio::sync::Mutex<BTreeMap<ProfileKey, Session>>,
-}
-
-enum SignIn {
-    Fixed(Credential, Option<String>),
-    Oauth(Session),
-}
-
 impl Tenants {
     pub(super) fn new(limits: TenantLimits, reach: Reach, stored: StoredProfiles) -> Self {
         let mut key = [0; 32];
@@ -171,10 +151,7 @@ impl Tenants {
         Self {
             limits,
             reach,
-            profiles: Profiles {
-                stored,
-                sessions: tokio::sync::Mutex::default(),
-            },
+            profiles: Profiles::new(stored),
             key,
             open: Mutex::default(),
         }
@@ -208,6 +185,7 @@ impl Tenants {
                 (SignIn::Fixed(credential.clone(), Some(scheme)), None)
             }
             GivenKind::Stored => {
+                stays_at_home(&envelope.settings)?;
                 let name = given.id.as_deref().unwrap_or_default();
                 let sign_in = self.profiles.find(connector, name, &self.reach).await?;
                 (sign_in, Some(name.to_owned()))
@@ -274,7 +252,7 @@ impl Tenants {
         if let Some(name) = &borrowed.profile {
             let app = &borrowed.tenant.connector().descriptor().app_id;
             if let Ok(key) = ProfileKey::new(app, name) {
-                self.profiles.sessions.lock().await.remove(&key);
+                self.profiles.forget(&key).await;
             }
             self.lock().remove(&borrowed.digest);
         }
@@ -439,55 +417,5 @@ impl Tenants {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], OpenTenant>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Profiles {
-    async fn find(
-        &self,
-        connector: &Connector,
-        name: &str,
-        reach: &Reach,
-    ) -> Result<SignIn, WireError> {
-        let refused = || {
-            WireError::new(
-                WireCode::PermissionDenied,
-                format!("this host does not serve the profile `{name}`"),
-            )
-            .hint("start it with `--profile NAME`, or send the credential itself")
-        };
-        let store = self.stored.store.as_ref().ok_or_else(refused)?;
-        if !self.stored.names.iter().any(|served| served == name) {
-            return Err(refused());
-        }
-        let key = ProfileKey::new(&connector.descriptor().app_id, name).map_err(|_| refused())?;
-        let mut sessions = self.sessions.lock().await;
-        if let Some(session) = sessions.get(&key) {
-            return Ok(SignIn::Oauth(session.clone()));
-        }
-        let loaded = {
-            let (store, key) = (Arc::clone(store), key.clone());
-            tokio::task::spawn_blocking(move || store.load(&key)).await
-        };
-        let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(target: "harness::server", %error, profile = name, "a profile can't be read");
-            WireError::new(
-                WireCode::InternalError,
-                format!("the profile `{name}` can't be read"),
-            )
-            .hint("the server's log says why")
-        };
-        match loaded {
-            Ok(Ok(Some(StoredCredential::Token(credential)))) => {
-                Ok(SignIn::Fixed(credential, None))
-            }
-            Ok(Ok(_)) => {
-                let session = Session::open(Arc::clone(store), key.clone(), &reach.network).await?;
-                sessions.insert(key, session.clone());
-                Ok(SignIn::Oauth(session))
-            }
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(error) => Err(failed(&error)),
-        }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Host, text};
 use crate::{
     browser::{Browser, ENTER, TAB},
+    command_line::Served,
     registry::{recordings, second_version},
     serve::{command::envelope, platform::TOKEN},
 };
@@ -17,7 +18,17 @@ fn the_console_shows_what_serves_what_was_changed_and_who_calls() {
         return;
     };
     let recordings = recordings();
-    let host = Host::start(&["--recordings", text(recordings.path())]);
+    let vendor = Served::start(&["--users", "30", "--limit", "960"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Host::before(
+        folder,
+        &[
+            "--base-url",
+            &vendor.origin,
+            "--recordings",
+            text(recordings.path()),
+        ],
+    );
     let other = host.file("other.wasm", &second_version("names"));
     host.refused(&["swap", text(&other)]);
     host.done(&["swap", text(&other), "--accept"]);
@@ -35,6 +46,8 @@ fn the_console_shows_what_serves_what_was_changed_and_who_calls() {
         "find_entitlement_associations",
         "not_found",
         "0 of 8",
+        // What the tenant has left of the vendor's rate limit.
+        " of 960",
     ] {
         assert!(page.contains(part), "{part} in:\n{page}");
     }

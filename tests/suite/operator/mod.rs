@@ -4,6 +4,7 @@
 mod api;
 mod commands;
 mod console;
+mod crashes;
 mod storm;
 mod versions;
 
@@ -37,8 +38,13 @@ impl Host {
     }
 
     fn start_in(folder: TempDir, args: &[&str]) -> Self {
-        let mut all = vec!["--admin", "127.0.0.1:0", "--simulator", "--users", "30"];
-        all.extend(args);
+        let simulated = ["--simulator", "--users", "30"];
+        Self::before(folder, &[&simulated, args].concat())
+    }
+
+    /// In front of a vendor that the arguments name.
+    fn before(folder: TempDir, args: &[&str]) -> Self {
+        let all = [&["--admin", "127.0.0.1:0"], args].concat();
         let mut process = Process::start_in(folder, &all, &[]);
         Self {
             admin: process.address(),

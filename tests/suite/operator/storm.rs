@@ -1,8 +1,20 @@
 //! Platforms that call over HTTP while versions change under them.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use host_harness::{connector::BUNDLED, registry::Registry};
+use host_harness::{
+    Connector,
+    connector::BUNDLED,
+    registry::Registry,
+    server::{Connectors, Served},
+};
 use http::Method;
 use pagerduty_simulator::{Config, Simulator, TOKENS};
 use serde_json::json;
@@ -13,7 +25,7 @@ use crate::{
         storm::{Client, Storm, Tally, assert_each_request_is_of_one_version, storm},
     },
     serve::platform::Platform,
-    support::run,
+    support::{connector, engine, run},
 };
 
 /// Calls as a platform does. All share one tenant of the host.
@@ -95,6 +107,7 @@ fn sixty_four_platforms_call_through_two_hundred_swaps() {
         };
         let (tally, _) = through(&plan, 64, 30, false).await;
         println!("{tally}");
+        tally.assert_memory_is_back();
     });
 }
 
@@ -120,5 +133,66 @@ fn a_tenant_that_nobody_uses_lets_go_of_a_replaced_version() {
         // And goes on, on the version that serves.
         let answer = platform.call("list_entitlements", json!({})).await;
         assert!(answer.to_string().contains("Responder of 0.2.0"));
+    });
+}
+
+/// Another version every other time that somebody asks.
+#[derive(Debug)]
+struct Alternating {
+    versions: [Connector; 2],
+    asked: AtomicUsize,
+}
+
+impl Connectors for Alternating {
+    fn ids(&self) -> Vec<String> {
+        vec!["pagerduty".to_owned()]
+    }
+
+    fn connector(&self, _id: &str) -> Option<Served> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        // In pairs, since a server may ask as often for each call.
+        Some(self.versions[asked / 2 % 2].clone().into())
+    }
+}
+
+#[test]
+fn a_call_of_several_functions_keeps_the_version_that_it_began_with() {
+    run(async {
+        let next = Connector::load(engine(), &second_version("requests")).await;
+        let connectors = Alternating {
+            versions: [connector().clone(), next.expect("it is sound")],
+            asked: AtomicUsize::new(0),
+        };
+        let simulator = Simulator::new(Config::default());
+        simulator.keep_exchanges(true);
+        let platform = Platform::serving_from(Arc::new(connectors), simulator, |_| {}).await;
+        let account = platform.simulator.user_ids().swap_remove(0);
+        let mut versions = BTreeSet::new();
+        for _ in 0..4 {
+            for (capability, request) in [
+                ("probe_integration", json!({})),
+                (
+                    "downgrade_license",
+                    json!({"account_id": account, "current_resource_ids": []}),
+                ),
+                (
+                    "list_updated_accounts",
+                    json!({"updated_since": "2026-01-01T00:00:00Z"}),
+                ),
+            ] {
+                let before = platform.simulator.exchanges().len();
+                platform.call(capability, request).await;
+                let exchanges = platform.simulator.exchanges().split_off(before);
+                let agents: BTreeSet<String> = exchanges
+                    .iter()
+                    .flat_map(|exchange| &exchange.request_headers)
+                    .filter(|(name, _)| name == "user-agent")
+                    .map(|(_, agent)| agent.clone())
+                    .collect();
+                assert!(agents.len() <= 1, "{capability}: {agents:?}");
+                versions.extend(agents);
+            }
+        }
+        assert_eq!(versions.len(), 2, "{versions:?}");
     });
 }

@@ -27,17 +27,40 @@ fn what_served_before_a_kill_serves_after_it_and_not_what_came_with_the_host() {
 }
 
 #[test]
-fn a_file_of_the_command_line_is_loaded_once_and_a_rollback_of_it_outlives_a_restart() {
+fn a_file_of_the_command_line_is_loaded_once_and_what_became_of_it_outlives_a_restart() {
     let files = tempfile::tempdir().expect("a folder");
     let file = files.path().join("own.wasm");
     fs::write(&file, version("0.2.0")).expect("written");
     let args = ["--connector", text(&file)];
-    let host = Host::start(&args);
-    assert_eq!(host.serving(), ("0.2.0".to_owned(), 1));
+    let host = Host::start(&[]);
+    let host = Host::start_in(host.process.killed(), &args);
+    assert_eq!(host.serving(), ("0.2.0".to_owned(), 2));
+    // Another one took its place.
     let next = host.file("next.wasm", &version("0.3.0"));
     host.done(&["swap", text(&next)]);
     let host = Host::start_in(host.process.killed(), &args);
-    assert_eq!(host.serving(), ("0.3.0".to_owned(), 2));
+    assert_eq!(host.serving(), ("0.3.0".to_owned(), 3));
+    // It was rolled back.
+    host.done(&["rollback", "pagerduty", "--to", "2"]);
+    host.done(&["rollback", "pagerduty"]);
+    let host = Host::start_in(host.process.killed(), &args);
+    assert_eq!(host.serving(), ("0.1.0".to_owned(), 1));
+    // It is in quarantine: the host says so, and starts.
+    let list = host.list();
+    let generations = list["connectors"][0]["generations"].as_array();
+    let own = generations
+        .into_iter()
+        .flatten()
+        .find(|generation| generation["version"] == "0.2.0");
+    let digest = own.expect("it is kept")["sha256"].as_str().expect("text");
+    host.done(&["quarantine", digest, "--reason", "it counts wrong"]);
+    let host = Host::start_in(host.process.killed(), &args);
+    assert_eq!(host.serving(), ("0.1.0".to_owned(), 1));
+    let log = host.process.log();
+    assert!(
+        log.contains("own.wasm` is not loaded: ") && log.contains("it counts wrong"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -87,4 +110,21 @@ fn a_host_that_requires_signatures_serves_its_own_connector_and_no_unsigned_one(
     host.done(&["swap", text(&file)]);
     let host = Host::start_in(host.process.killed(), &args);
     assert_eq!(host.serving(), ("0.1.0".to_owned(), 1));
+}
+
+#[test]
+fn where_what_served_does_not_load_any_more_the_hosts_own_connector_serves() {
+    let files = tempfile::tempdir().expect("a folder");
+    let file = files.path().join("own.wasm");
+    fs::write(&file, version("0.2.0")).expect("written");
+    let host = Host::start(&["--connector", text(&file)]);
+    assert_eq!(host.serving(), ("0.2.0".to_owned(), 1));
+    let folder = host.process.killed();
+    for kept in fs::read_dir(folder.path().join("state/registry/components")).expect("a folder") {
+        let kept = kept.expect("an entry").path();
+        fs::write(kept, "damaged").expect("written");
+    }
+    let host = Host::start_in(folder, &[]);
+    assert_eq!(host.serving(), ("0.1.0".to_owned(), 2));
+    host.call("list_accounts");
 }

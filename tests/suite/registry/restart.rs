@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command, sync::Arc};
 use host_harness::registry::{Registry, RegistryError, Stage, audit::AuditEvent};
 use serde_json::{Value, json};
 
-use super::{config, engine, engine_with_cache, events, load, open, serving, version};
+use super::{config, engine, engine_with_cache, events, last, load, open, serving, version};
 use crate::support::run;
 
 const STAGES: [Stage; 8] = [
@@ -228,5 +228,77 @@ fn two_processes_do_not_share_a_registry() {
         assert!(matches!(error, RegistryError::Busy(_)), "{error}");
         registry.close().await.expect("it is closed");
         open(config(folder.path())).await;
+    });
+}
+
+#[test]
+fn what_the_log_announces_and_the_process_did_not_live_to_do_is_said_at_the_next_start() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = open(config(folder.path())).await;
+        for known in ["0.1.0", "0.2.0"] {
+            let request = load(&version(known));
+            registry.load(request).await.expect("it is sound");
+        }
+        let file = folder.path().join("state.json");
+        let before = fs::read(&file).expect("it is there");
+        let known: Value = serde_json::from_slice(&before).expect("JSON");
+        let known = known["audit"]["seq"].as_u64().expect("a number");
+        let back = registry.rollback("pagerduty", None, "ada", "it counts wrong");
+        back.await.expect("there is one");
+        registry.close().await.expect("it closes");
+        // As if it had died between the log and the state.
+        fs::write(&file, before).expect("written");
+
+        let registry = open(config(folder.path())).await;
+        assert_eq!(serving(&registry).as_deref(), Some("0.2.0"));
+        let failed = last(&registry, AuditEvent::Failed);
+        let records = failed.detail["records"].as_array().expect("a list");
+        let history = registry.history(None).expect("the chain holds");
+        let rollback = history
+            .iter()
+            .find(|record| record.event == AuditEvent::Rollback)
+            .expect("it is in the log");
+        assert!(rollback.seq > known && records.contains(&json!(rollback.seq)));
+        // Once is enough.
+        registry.close().await.expect("it closes");
+        let registry = open(config(folder.path())).await;
+        let history = registry.history(None).expect("the chain holds");
+        let said = history
+            .iter()
+            .filter(|record| record.event == AuditEvent::Failed);
+        assert_eq!(said.count(), 1);
+    });
+}
+
+#[test]
+fn a_digest_that_has_served_is_left_alone_at_a_start_also_when_it_is_not_kept_any_more() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = config(folder.path());
+        config.keep = 1;
+        config.probation = std::time::Duration::ZERO;
+        let registry = open(config.clone()).await;
+        for known in ["0.1.0", "0.2.0", "0.3.0", "0.4.0"] {
+            let request = load(&version(known));
+            registry.load(request).await.expect("it is sound");
+        }
+        registry.close().await.expect("it closes");
+        let registry = open(config).await;
+        let kept: Vec<String> = registry.list()[0]
+            .generations
+            .iter()
+            .map(|generation| generation.record.version.clone())
+            .collect();
+        assert_eq!(kept, ["0.4.0", "0.3.0"]);
+        let report = registry.load(load(&version("0.1.0")).new_only()).await;
+        assert!(report.expect("nothing is wrong").unchanged);
+        assert_eq!(serving(&registry).as_deref(), Some("0.4.0"));
+        // Whoever asks for it gets it.
+        registry
+            .load(load(&version("0.1.0")))
+            .await
+            .expect("it is sound");
+        assert_eq!(serving(&registry).as_deref(), Some("0.1.0"));
     });
 }

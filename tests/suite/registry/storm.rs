@@ -111,6 +111,16 @@ pub async fn storm<C: Client>(registry: &Registry, storm: &Storm, clients: Vec<C
     }
 }
 
+impl Tally {
+    /// A leak of a version each, and there were hundreds, would show in a multiple
+    /// of that.
+    pub fn assert_memory_is_back(&self) {
+        if let Some((before, after)) = self.resident {
+            assert!(after < before + before / 2, "{self}");
+        }
+    }
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls: u64 = self.calls.values().sum();
@@ -261,5 +271,6 @@ fn sixty_four_clients_call_through_two_hundred_swaps() {
         };
         let tally = storm(&registry, &plan, clients).await;
         println!("{tally}");
+        tally.assert_memory_is_back();
     });
 }

@@ -117,6 +117,12 @@ impl Process {
         assert!(self.child.wait().expect("it ends").success());
         self.log()
     }
+
+    /// The same for an end that is none of the good ones.
+    pub fn given_up(mut self) -> String {
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(1));
+        self.log()
+    }
 }
 
 impl Drop for Process {
@@ -158,5 +164,7 @@ pub fn receive(mut stream: impl Read) -> (u16, Value) {
 }
 
 pub fn envelope(request: Value) -> Value {
-    json!({"request": request, "credentials": [{"token": {"token": TOKENS.owner}}]})
+    let mut envelope = json!({"credentials": [{"token": {"token": TOKENS.owner}}]});
+    envelope["request"] = request;
+    envelope
 }

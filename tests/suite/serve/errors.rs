@@ -13,7 +13,9 @@ use crate::{
 
 /// So that a vendor that keeps failing is given up soon.
 fn impatient(request: Value) -> Value {
-    json!({"request": request, "rate_limit": {"max_execution_time": 2}})
+    let mut envelope = json!({"rate_limit": {"max_execution_time": 2}});
+    envelope["request"] = request;
+    envelope
 }
 
 #[test]

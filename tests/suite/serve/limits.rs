@@ -24,7 +24,8 @@ fn unfinished(platform: &Platform, text: &str) -> String {
 #[test]
 fn whoever_does_not_finish_a_request_in_time_is_let_go() {
     run(async {
-        let soon = Duration::from_millis(50);
+        // Long enough for whoever does finish, also on a busy machine.
+        let soon = Duration::from_millis(700);
         let platform = Platform::with(5, |config| config.limits.arrival = soon).await;
         let head = format!(
             "POST /pagerduty/info HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\

@@ -87,8 +87,10 @@ impl Platform {
         let listening = listening.expect("a free port");
         let identity = simulator.listen(local).await.expect("a free port");
         let state = tempfile::tempdir().expect("a folder");
-        let mut reach = Reach::default();
-        reach.writes = true;
+        let mut reach = Reach {
+            writes: true,
+            ..Reach::default()
+        };
         reach.trust(connector());
         reach.identity = Some(identity.origin().parse().expect("an origin"));
         reach.network = Network::default()

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use pagerduty_simulator::{Config, Simulator};
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     command_line::{Served, harness},
     leaks::assert_clean,
+    support::run,
 };
 
 #[test]
@@ -129,4 +131,29 @@ fn with_an_authority_for_clients_only_its_clients_get_in() {
             "with one of another authority"
         );
     }
+}
+
+#[test]
+fn a_second_signal_ends_the_host_at_once() {
+    run(async {
+        let simulator = Simulator::new(Config::default());
+        let fault = "GET /users* latency=60000ms".parse().expect("a fault");
+        simulator.faults().add(fault);
+        let vendor = simulator.listen(([127, 0, 0, 1], 0).into()).await;
+        let vendor = vendor.expect("a free port");
+        let process = Process::start(&["--base-url", &vendor.origin()]);
+        let stream = process.connect();
+        send(&stream, "list_accounts", &envelope(json!({})));
+        while simulator.faults().fired() == 0 {
+            tokio::task::yield_now().await;
+        }
+        process.terminate();
+        process.wait_for("shutting down");
+        process.terminate();
+        let log = process.given_up();
+        assert!(
+            log.contains("calls that were under way were given up; hint: "),
+            "{log}"
+        );
+    });
 }

@@ -11,7 +11,7 @@ use host_harness::{
     server::StoredProfiles,
 };
 use jiff::{SignedDuration, Timestamp};
-use pagerduty_simulator::OAUTH_CLIENT;
+use pagerduty_simulator::{Config, OAUTH_CLIENT, Simulator, TOKENS};
 use serde_json::{Value, json};
 
 use super::{
@@ -131,5 +131,46 @@ fn a_sign_in_that_has_ended_is_revoked_until_somebody_signs_in_again() {
         let anew = signed_in(&platform, 3600, None).await;
         store.save(&key(), &anew).expect("stored");
         Platform::response(&refer(&platform, "list_accounts").await);
+    });
+}
+
+#[test]
+fn a_caller_can_not_send_the_credential_of_a_profile_elsewhere() {
+    run(async {
+        let store: Arc<dyn CredentialStore> = Arc::new(MemoryStore::default());
+        let profiles = StoredProfiles {
+            store: Some(Arc::clone(&store)),
+            names: vec!["acme".to_owned()],
+        };
+        let simulator = Simulator::new(Config::default());
+        let elsewhere = Simulator::new(Config::default());
+        elsewhere.keep_exchanges(true);
+        let listening = elsewhere.listen(([127, 0, 0, 1], 0).into()).await;
+        let origin = listening.as_ref().expect("a free port").origin();
+        let granted: Origin = origin.parse().expect("an origin");
+        let platform = Platform::of(simulator, |config| {
+            config.profiles = profiles;
+            // Granted for others: whoever has a credential may take it there.
+            config.reach.granted.push(granted);
+        });
+        let platform = platform.await;
+        let token = Credential::token(TOKENS.owner).expect("a token");
+        store
+            .save(&key(), &StoredCredential::Token(token))
+            .expect("stored");
+        Platform::response(&refer(&platform, "list_accounts").await);
+        let envelope = json!({
+            "request": {},
+            "credentials": [{"id": "acme", "empty": {}}],
+            "settings": {"base-url": origin},
+        });
+        let answer = platform.bare("list_accounts", envelope.clone()).await;
+        assert_eq!(code(&answer), "permission_denied", "{answer:#}");
+        assert!(elsewhere.exchanges().is_empty());
+
+        let mut own = envelope;
+        own["credentials"] = json!([{"token": {"token": TOKENS.owner}}]);
+        Platform::response(&platform.bare("list_accounts", own).await);
+        assert!(!elsewhere.exchanges().is_empty());
     });
 }

@@ -120,6 +120,7 @@ async fn list(Registered(registry): Registered) -> Response {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LoadOptions {
     /// What the file is called, for the audit log.
     #[serde(default)]
@@ -292,6 +293,7 @@ async fn release(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Which {
     #[serde(default)]
     connector: Option<String>,
@@ -301,7 +303,7 @@ struct Which {
 
 /// The latest records, oldest first.
 async fn history(Registered(registry): Registered, Query(which): Query<Which>) -> Response {
-    match registry.history(which.connector.as_deref()) {
+    match super::records(&registry, which.connector).await {
         Ok(mut records) => {
             let limit = which.limit.unwrap_or(HISTORY);
             records.drain(..records.len().saturating_sub(limit));

@@ -20,7 +20,7 @@ pub(super) async fn change(State(shared): State<Arc<Shared>>, Path(seq): Path<u6
     let Some(registry) = shared.connectors.registry() else {
         return missing("The connectors of this host stay as they are");
     };
-    let records = match registry.history(None) {
+    let records = match super::records(registry, None).await {
         Ok(records) => records,
         Err(error) => return missing(&shown(&error.to_string())),
     };

@@ -17,8 +17,7 @@ use super::{
 use crate::{
     registry::{
         CandidateStatus, ConnectorStatus, GenerationState, GenerationStatus, QuarantineRecord,
-        Registry,
-        audit::{AuditEvent, AuditRecord},
+        audit::{AuditError, AuditEvent, AuditRecord},
     },
     server::{
         Shared,
@@ -51,6 +50,10 @@ pub(super) async fn overview(
 ) -> Response {
     let every = look.refresh.map(|every| every.max(SHORTEST_REFRESH));
     let registry = shared.connectors.registry();
+    let records = match registry {
+        Some(registry) => super::records(registry, None).await,
+        None => Ok(Vec::new()),
+    };
     let body = html! {
         a.skip href="#connectors" { "Skip to the connectors" }
         (head(&shared, every))
@@ -58,7 +61,7 @@ pub(super) async fn overview(
             @match registry {
                 Some(registry) => {
                     (connectors(&registry.list()))
-                    (changes(registry))
+                    (changes(&records))
                 }
                 None => (fixed(&shared)),
             }
@@ -214,12 +217,11 @@ fn fixed(shared: &Shared) -> Markup {
     }
 }
 
-fn changes(registry: &Registry) -> Markup {
-    let records = registry.history(None);
+fn changes(records: &Result<Vec<AuditRecord>, AuditError>) -> Markup {
     html! {
         section aria-labelledby="changes" {
             h2 #changes { "Last changes" }
-            @match &records {
+            @match records {
                 Ok(records) => (change_table(records)),
                 Err(error) => p.note role="alert" {
                     b { "The audit log does not hold: " } (shown(&error.to_string()))

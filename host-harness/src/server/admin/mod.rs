@@ -19,6 +19,10 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{Shared, http::health};
+use crate::registry::{
+    Registry,
+    audit::{AuditError, AuditRecord},
+};
 
 /// Who changes something says who it is. No browser sends this header to
 /// another site without asking first, so that no page can change anything with
@@ -66,6 +70,18 @@ async fn recognise(State(shared): State<Arc<Shared>>, request: Request, next: Ne
         HeaderValue::from_static(challenge),
     );
     response
+}
+
+/// What was recorded, oldest first. Reads and checks the whole log, so it keeps
+/// other calls waiting for nothing.
+async fn records(
+    registry: &Registry,
+    connector: Option<String>,
+) -> Result<Vec<AuditRecord>, AuditError> {
+    let registry = registry.clone();
+    let read = tokio::task::spawn_blocking(move || registry.history(connector.as_deref()));
+    read.await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

@@ -1,175 +1,19 @@
 //! What a collector of traces gets to see of calls, and what becomes of calls
 //! when it is not there.
 
-use std::{
-    collections::BTreeMap,
-    future::pending,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+mod collector;
 
-use axum::{Router, extract::State, routing::post};
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{KeyValue, any_value::Value as AnyValue},
-    trace::v1::{span::SpanKind, status::StatusCode as SpanStatus},
-};
+use http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use pagerduty_simulator::{Config, OAUTH_CLIENT, Simulator, TOKENS};
-use prost::Message as _;
 use serde_json::json;
 
 use super::{
-    command::{Process, envelope, receive, send, send_with},
+    command::{envelope, receive, send, send_with},
     platform::{TOKEN, code},
 };
 use crate::{hostile, leaks::assert_clean, support::run, vendor::text};
-
-const KEY: &str = "the-key-of-the-collector";
-
-/// What came in.
-type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
-
-/// A collector that speaks OTLP over HTTP.
-struct Collector {
-    addr: SocketAddr,
-    received: Received,
-}
-
-/// A span, as it was received.
-#[derive(Debug)]
-struct Span {
-    trace: String,
-    id: String,
-    parent: String,
-    name: String,
-    kind: SpanKind,
-    failed: bool,
-    took: u64,
-    attributes: BTreeMap<String, String>,
-}
-
-impl Collector {
-    /// That answers with a status, or never.
-    async fn start(answer: Option<StatusCode>) -> Self {
-        let received = Received::default();
-        let take =
-            async move |State(received): State<Received>, headers: HeaderMap, body: Bytes| {
-                received.lock().expect("no panic").push((headers, body));
-                match answer {
-                    Some(status) => status,
-                    None => pending().await,
-                }
-            };
-        let router = Router::new()
-            .route("/v1/traces", post(take))
-            .with_state(Arc::clone(&received));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("a free port");
-        let addr = listener.local_addr().expect("it is bound");
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { addr, received }
-    }
-
-    /// The variables that send traces there, and further ones.
-    fn serve(&self, args: &[&str], variables: &[(&str, &str)]) -> Process {
-        let endpoint = format!("http://{}", self.addr);
-        let headers = format!("x-key={KEY}");
-        let mut all = vec![
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
-            ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
-        ];
-        all.extend(variables);
-        Process::start_with(args, &all)
-    }
-
-    fn count(&self) -> usize {
-        self.received.lock().expect("no panic").len()
-    }
-
-    /// All that it got, as text as far as it is.
-    fn text(&self) -> String {
-        let received = self.received.lock().expect("no panic");
-        let bodies = received.iter().map(|(_, body)| body);
-        bodies
-            .map(|body| String::from_utf8_lossy(body).into_owned())
-            .collect()
-    }
-
-    fn requests(&self) -> Vec<ExportTraceServiceRequest> {
-        let received = self.received.lock().expect("no panic");
-        let bodies = received.iter().map(|(_, body)| body.clone());
-        bodies
-            .map(|body| ExportTraceServiceRequest::decode(body).expect("OTLP"))
-            .collect()
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let requests = self.requests();
-        let scopes = requests
-            .into_iter()
-            .flat_map(|request| request.resource_spans)
-            .flat_map(|resource| resource.scope_spans);
-        let spans = scopes.flat_map(|scope| scope.spans);
-        spans
-            .map(|span| Span {
-                trace: hex(&span.trace_id),
-                id: hex(&span.span_id),
-                parent: hex(&span.parent_span_id),
-                kind: span.kind(),
-                failed: span.status.as_ref().map(|status| status.code()) == Some(SpanStatus::Error),
-                took: span.end_time_unix_nano - span.start_time_unix_nano,
-                attributes: attributes(&span.attributes),
-                name: span.name,
-            })
-            .collect()
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn attributes(given: &[KeyValue]) -> BTreeMap<String, String> {
-    let text = |attribute: &KeyValue| match attribute.value.as_ref()?.value.as_ref()? {
-        AnyValue::StringValue(text) => Some(text.clone()),
-        AnyValue::IntValue(number) => Some(number.to_string()),
-        other => panic!("neither text nor number: {other:?}"),
-    };
-    given
-        .iter()
-        .map(|attribute| (attribute.key.clone(), text(attribute).unwrap_or_default()))
-        .collect()
-}
-
-/// Finds spans of one name; there must be just one.
-#[track_caller]
-fn the<'s>(spans: &'s [Span], name: &str) -> &'s Span {
-    let mut found = spans.iter().filter(|span| span.name == name);
-    match (found.next(), found.next()) {
-        (Some(span), None) => span,
-        (first, _) => panic!(
-            "{} of {name} in {spans:#?}",
-            if first.is_some() { "several" } else { "none" }
-        ),
-    }
-}
-
-impl Span {
-    #[track_caller]
-    fn has(&self, expected: &[(&str, &str)]) {
-        for (name, value) in expected {
-            let found = self.attributes.get(*name).map(String::as_str);
-            assert_eq!(found, Some(*value), "`{name}` of {self:#?}");
-        }
-    }
-
-    fn children<'s>(&self, spans: &'s [Self]) -> Vec<&'s Self> {
-        let of = |span: &&Self| span.parent == self.id && span.trace == self.trace;
-        spans.iter().filter(of).collect()
-    }
-}
+use collector::{Collector, KEY, Received, attributes, the};
 
 #[test]
 fn a_call_is_traced_from_the_callers_span_down_to_the_requests_and_names_nobody() {
@@ -238,6 +82,7 @@ fn a_call_is_traced_from_the_callers_span_down_to_the_requests_and_names_nobody(
             ("harness.connector.id", "pagerduty"),
             ("harness.connector.version", &connector.descriptor().version),
             ("harness.connector.sha256", &connector.sha256()[..12]),
+            ("harness.connector.generation", "1"),
             ("harness.capability", "get_account"),
             ("harness.outcome", "ok"),
             ("http.request.method", "POST"),
@@ -488,5 +333,28 @@ fn nothing_is_sent_where_nobody_asked_or_what_was_asked_for_is_not_spoken() {
         process.terminate();
         process.ended();
         assert_eq!(collector.count(), 0);
+    });
+}
+
+#[test]
+fn a_replay_is_no_traffic() {
+    run(async {
+        let collector = Collector::start(Some(StatusCode::OK)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let fixture = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/accounts.json"
+        );
+        std::fs::copy(fixture, folder.path().join("accounts.json")).expect("copied");
+        let recordings = folder.path().to_str().expect("text");
+        // The connector is tried on the recordings before it serves.
+        let process = collector.serve(&["--recordings", recordings], &[]);
+        process.call("info", &json!({}));
+        process.terminate();
+        let log = process.ended();
+        assert!(log.contains("directory.list-accounts"), "{log}");
+        let spans = collector.spans();
+        let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+        assert_eq!(names, ["POST /pagerduty/info"]);
     });
 }
