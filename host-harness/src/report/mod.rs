@@ -47,7 +47,7 @@ pub use held::{Duties, Held};
 pub use history::History;
 pub use idle::{Idle, IdleRule, IdleTotals};
 pub use inactive::InactiveEntry;
-pub use licences::{Licence, Seat};
+pub use licences::{Free, Licence, Seat};
 pub use person::{Person, Seen};
 pub use snapshot::{Holdings, Snapshot};
 pub use trail::{Deed, Trail};

@@ -150,16 +150,19 @@ fn licences_are_counted_and_those_that_nobody_uses_are_named() {
         ("license", "tenant", "", "LFULL"),
         Some("2026-06-09T00:00:00Z"),
     );
+    // One that the vendor does not list.
+    scene.grant(2, "PADA", ("license", "tenant", "", "LOLD"), None);
     let told = scene.told(&["report", "licences"]);
     let lines = lines(&told);
     assert_eq!(
-        lines[1..3],
+        lines[1..4],
         [
-            vec!["Full User", "5", "none", "3", "1", "1", "1"],
-            vec!["Stakeholder", "0", "some", "0", "0", "0", "0"],
+            vec!["Full User", "5", "12", "3", "1", "1", "1"],
+            vec!["LOLD", "1", "unknown", "0", "0", "0", "0"],
+            vec!["Stakeholder", "0", "no limit", "0", "0", "0", "0"],
         ]
     );
-    let reclaimable: Vec<&str> = lines[5..].iter().map(|line| line[0]).collect();
+    let reclaimable: Vec<&str> = lines[6..].iter().map(|line| line[0]).collect();
     assert_eq!(
         reclaimable,
         [
