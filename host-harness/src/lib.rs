@@ -35,7 +35,8 @@
 //! no files, no sockets and no credential. What it may ask for it declares,
 //! [policy](egress::policy) holds it to that, and [`egress`] is its only way
 //! out. [`egress::cassette`] records what passes there, and replays it exactly.
-//! Where the vendor does OAuth, the host runs it: [`oauth`].
+//! Where the vendor does OAuth, the host runs it: [`oauth`]. [`sync`] reads a
+//! whole tenant into a [`store`], to know who had what when.
 //!
 //! | lives per | type | holds |
 //! |---|---|---|

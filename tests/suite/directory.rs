@@ -350,6 +350,28 @@ fn the_owner_role_can_not_be_assigned() {
 }
 
 #[test]
+fn seats_that_are_left_of_a_licence_are_told() {
+    run(async {
+        let bench = Opening::users(60).open().await;
+        let entitlements = all_entitlements(&bench.tenant, None)
+            .await
+            .expect("entitlements")
+            .0;
+        let left: Vec<Option<u32>> = entitlements
+            .iter()
+            .filter(|entitlement| entitlement.ref_.entitlement_type == "license")
+            .map(|entitlement| entitlement.available)
+            .collect();
+        // The simulator's: some room, little room, no limit.
+        assert_eq!(left, [Some(16), Some(3), None]);
+        let others = entitlements
+            .iter()
+            .filter(|entitlement| entitlement.ref_.entitlement_type != "license");
+        assert!(others.into_iter().all(|other| other.available.is_none()));
+    });
+}
+
+#[test]
 fn the_search_of_the_vendor_does_not_matter_to_small_tenants() {
     run(async {
         let mut opening = Opening::users(150);

@@ -161,6 +161,7 @@ A file of leavers is CSV with the columns leaver and heir, ids or e-mail address
 Examples:
   harness diff --store tenants.db
   harness diff --store tenants.db --tenant acme 3 7 --json
+  PAGERDUTY_TOKEN=... harness diff --store tenants.db --who
 In the last line + is what was created, - what was removed, ~ what was changed.")]
     Diff(DiffArgs),
     /// Write what a run has seen to files, for other programs.

@@ -1,14 +1,27 @@
 //! `harness diff`: what is different between two runs.
 
-use serde_json::json;
+use std::collections::BTreeMap;
 
-use super::{args::DiffArgs, failure::Failure, output};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{
+    args::{ConnectArgs, DiffArgs},
+    connect,
+    failure::Failure,
+    output, queries,
+};
 use crate::{
-    report::{Change, Fate, FieldChange, History, Kind},
+    CallError, Tenant,
+    contract::types::{Notice, PageRequest},
+    report::{Change, Deed, Fate, FieldChange, History, Kind, ReportError, Trail},
     store::{Run, Store},
 };
 
-pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
+/// How far the vendor's clock may be from ours.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
+
+pub(super) async fn run(args: &DiffArgs) -> Result<(), Failure> {
     let store = Store::open_to_read(&args.stored.store)?;
     let history = History::of(&store, args.stored.tenant.as_deref())?;
     let (before, after) = history.pair(&args.runs)?;
@@ -17,26 +30,58 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
         changes.push(change);
         Ok(())
     })?;
-    if args.json {
+    let trail = if args.who {
+        Some(trail(&args.connect, &history, before, after).await?)
+    } else {
+        None
+    };
+    let by = |change: &Change| match &trail {
+        Some(trail) => doers(&history, &trail.of(change)),
+        None => Ok(Vec::new()),
+    };
+    if args.connect.json {
+        let mut told = Vec::with_capacity(changes.len());
+        for change in &changes {
+            let mut json = json!(change);
+            if args.who {
+                let by = by(change)?;
+                json["by"] = by.iter().map(Doer::json).collect();
+            }
+            told.push(json);
+        }
         let run = |run: &Run| json!({ "run": run.id, "began_at": run.began_at, "ended_at": run.ended_at });
         return output::json(&json!({
             "tenant": history.tenant().name,
             "from": run(before),
             "to": run(after),
-            "changes": changes,
+            "changes": told,
         }));
     }
-    let rows = changes.iter().map(|change| {
+    let mut header = vec!["change", "kind", "what", "fields"];
+    if args.who {
+        header.push("by");
+    }
+    let mut rows = Vec::with_capacity(changes.len());
+    for change in &changes {
         let fields: Vec<String> = change.fields.iter().map(field).collect();
-        vec![
+        let mut row = vec![
             change.change.as_str().to_owned(),
             change.kind.as_str().to_owned(),
             change.label.clone(),
             fields.join(", "),
-        ]
-    });
-    if !changes.is_empty() {
-        output::table(&["change", "kind", "what", "fields"], rows)?;
+        ];
+        if args.who {
+            let by: Vec<String> = by(change)?.iter().map(Doer::told).collect();
+            row.push(if by.is_empty() {
+                "-".to_owned()
+            } else {
+                by.join("; ")
+            });
+        }
+        rows.push(row);
+    }
+    if !rows.is_empty() {
+        output::table(&header, rows)?;
     }
     talk!(
         "run {} of {} to run {} of {}: {}",
@@ -47,6 +92,100 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
         summary(&changes),
     );
     Ok(())
+}
+
+/// Who may have made a change.
+struct Doer {
+    called: Option<String>,
+    deed: Deed,
+}
+
+impl Doer {
+    fn told(&self) -> String {
+        let deed = &self.deed;
+        let called = self.called.as_ref().or(deed.actor.as_ref());
+        let who = called.map_or("nobody's account", String::as_str);
+        match &deed.method {
+            Some(method) => format!("{who} ({} by {method}, {})", deed.action, deed.at),
+            None => format!("{who} ({}, {})", deed.action, deed.at),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut json = json!(self.deed);
+        json["called"] = json!(self.called);
+        json
+    }
+}
+
+fn doers(history: &History<'_>, deeds: &[Deed]) -> Result<Vec<Doer>, ReportError> {
+    let doer = |deed: &Deed| {
+        let called = match &deed.actor {
+            Some(actor) => history.called(actor)?,
+            None => None,
+        };
+        let deed = deed.clone();
+        Ok(Doer { called, deed })
+    };
+    deeds.iter().map(doer).collect()
+}
+
+/// Asks the vendor what was done from the beginning of one run to the end of the
+/// other.
+async fn trail(
+    args: &ConnectArgs,
+    history: &History<'_>,
+    before: &Run,
+    after: &Run,
+) -> Result<Trail, Failure> {
+    let since = before.began_at.min(after.began_at) - CLOCKS;
+    let ends = [before, after].map(|run| run.ended_at.unwrap_or(run.began_at));
+    let session = connect::session(args).await?;
+    let known = &history.tenant().vendor_id;
+    let mut trail = Trail::until(ends[0].max(ends[1]) + CLOCKS);
+    let outcome = read(&session.tenant, &since.to_string(), &mut trail).await;
+    let finished = session.finish();
+    let read = queries::unwrap(outcome, args.json)?;
+    finished?;
+    if read.vendor_id != *known {
+        return Err(Failure::usage(
+            format!(
+                "the credential is for `{}`, and the tenant in the store is `{known}`",
+                read.vendor_id
+            ),
+            "give the credential of that tenant, or name the other one with `--tenant`",
+        ));
+    }
+    let notices: Vec<Notice> = read.notices.into_values().collect();
+    output::notices(&notices);
+    Ok(trail)
+}
+
+/// What was read besides records.
+struct Read {
+    vendor_id: String,
+    notices: BTreeMap<String, Notice>,
+}
+
+async fn read(tenant: &Tenant, since: &str, trail: &mut Trail) -> Result<Read, CallError> {
+    let mut read = Read {
+        vendor_id: tenant.validate().await?.id,
+        notices: BTreeMap::new(),
+    };
+    let mut token = None;
+    loop {
+        let page = PageRequest { token, size: None };
+        let page = tenant.list_activity(since, page).await?;
+        page.items.iter().for_each(|record| trail.add(record));
+        // Pages repeat what is left out of each of them.
+        for notice in page.notices {
+            read.notices.insert(notice.code.clone(), notice);
+        }
+        match page.next {
+            Some(next) => token = Some(next),
+            None => return Ok(read),
+        }
+    }
 }
 
 /// `status: pending -> active`.

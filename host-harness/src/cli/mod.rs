@@ -100,7 +100,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plans::plan(&args).await,
         Command::Apply(args) => plans::apply(&args).await,
         Command::Offboard(args) => offboard::run(&args).await,
-        Command::Diff(args) => diff::run(&args),
+        Command::Diff(args) => diff::run(&args).await,
         Command::Export(args) => export::run(&args),
         Command::Report(command) => report::run(&command),
         Command::Cassette(CassetteCommand::Inspect { file, json }) => {

@@ -163,7 +163,7 @@ fn licences_table(
         vec![
             licence.label.clone(),
             holders.accounts.to_string(),
-            licence.free().to_owned(),
+            licence.free.to_string(),
             holders.idle().to_string(),
             holders.inactive.to_string(),
             holders.never.to_string(),

@@ -240,6 +240,10 @@ impl Version {
                 let assignable: bool = row.get("assignable")?;
                 Ok(Some(if assignable { "yes" } else { "no" }.to_owned()))
             }
+            "available" => {
+                let available: Option<u32> = row.get("available")?;
+                Ok(available.map(|number| number.to_string()))
+            }
             name => row.get(name),
         });
         Ok(Self {

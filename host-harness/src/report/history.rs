@@ -1,6 +1,8 @@
 //! Which tenant, and which of its runs.
 
-use super::{ReportError, Snapshot};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{ReportError, Snapshot, person::called};
 use crate::store::{Run, RunState, Store, StoredTenant};
 
 /// The complete runs of a tenant.
@@ -90,6 +92,23 @@ impl<'s> History<'s> {
     pub fn snapshot(&self, run: &Run) -> Result<Snapshot<'s>, ReportError> {
         let first = self.complete().next().ok_or_else(|| self.no_run())?;
         Snapshot::open(self.store, run.clone(), first.id)
+    }
+
+    /// What an account is called, by its latest version in the store.
+    pub fn called(&self, account: &str) -> Result<Option<String>, ReportError> {
+        let read = |row: &Row<'_>| {
+            let (email, name): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+            Ok(called(email.as_deref(), name.as_deref(), account))
+        };
+        let found = self.store.connection().query_row(
+            "SELECT email, display_name FROM accounts WHERE tenant = ?1 AND id = ?2
+             ORDER BY from_run DESC LIMIT 1",
+            params![self.tenant.id, account],
+            read,
+        );
+        Ok(found
+            .optional()
+            .map_err(|error| self.store.failed(&error))?)
     }
 
     pub(super) fn store(&self) -> &'s Store {

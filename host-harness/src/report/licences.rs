@@ -1,6 +1,6 @@
 //! Licences: what is used, what is left, what could be taken back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use rusqlite::Row;
 
@@ -19,19 +19,30 @@ pub struct Licence {
     pub label: String,
     /// What the vendor says of it.
     pub description: Option<String>,
-    /// Whether a seat is left, as far as the vendor says.
-    pub has_free: Option<bool>,
+    /// Seats that are left.
+    pub free: Free,
     /// Accounts that hold it, and how many of them could do without.
     pub holders: IdleTotals,
 }
 
-impl Licence {
-    /// What is known of seats that are left, for people.
-    pub fn free(&self) -> &'static str {
-        match self.has_free {
-            Some(true) => "some",
-            Some(false) => "none",
-            None => "unknown",
+/// What is known of seats that are left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Free {
+    /// So many.
+    Seats(u32),
+    /// The vendor tells of no limit.
+    NoLimit,
+    /// The vendor does not list the licence, and says all the same that somebody
+    /// holds it.
+    Unknown,
+}
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seats(seats) => write!(f, "{seats}"),
+            Self::NoLimit => f.write_str("no limit"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
@@ -56,7 +67,7 @@ impl Snapshot<'_> {
     pub fn licences(&self, rule: &IdleRule) -> Result<Vec<Licence>, ReportError> {
         let mut licences = BTreeMap::new();
         let sql = format!(
-            "SELECT e.id, e.label, e.description, e.assignable FROM entitlements e
+            "SELECT e.id, e.label, e.description, e.available FROM entitlements e
              WHERE e.entitlement_type = '{LICENSE}' AND {}",
             at("e")
         );
@@ -65,7 +76,10 @@ impl Snapshot<'_> {
                 id: row.get("id")?,
                 label: row.get("label")?,
                 description: row.get("description")?,
-                has_free: Some(row.get("assignable")?),
+                free: match row.get("available")? {
+                    Some(seats) => Free::Seats(seats),
+                    None => Free::NoLimit,
+                },
                 holders: IdleTotals::default(),
             })
         };
@@ -80,7 +94,7 @@ impl Snapshot<'_> {
                     id: seat.licence,
                     label: seat.label,
                     description: None,
-                    has_free: None,
+                    free: Free::Unknown,
                     holders: IdleTotals::default(),
                 });
             licence.holders.add(seat.idle);

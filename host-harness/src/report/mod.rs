@@ -2,7 +2,8 @@
 //!
 //! Everything here reads complete runs of a [`Store`], and asks no vendor. A
 //! [`Snapshot`] is a tenant as one run saw it; reports on it stream, so that
-//! memory does not grow with the tenant. [`History::changes`] compares two runs.
+//! memory does not grow with the tenant. [`History::changes`] compares two runs;
+//! a [`Trail`] of the vendor's audit records tells who may have made a change.
 //!
 //! ```no_run
 //! use host_harness::{report::{Format, History}, store::Store};
@@ -36,6 +37,7 @@ mod licences;
 mod lines;
 mod person;
 mod snapshot;
+mod trail;
 
 pub use access::{AccessEntry, AccessTotals};
 pub use diff::{Change, Fate, FieldChange, Kind};
@@ -45,6 +47,7 @@ pub use held::{Duties, Held};
 pub use history::History;
 pub use idle::{Idle, IdleRule, IdleTotals};
 pub use inactive::InactiveEntry;
-pub use licences::{Licence, Seat};
+pub use licences::{Free, Licence, Seat};
 pub use person::{Person, Seen};
 pub use snapshot::{Holdings, Snapshot};
+pub use trail::{Deed, Trail};

@@ -1,7 +1,10 @@
 //! The vendor's answers of a run under way.
 
+use std::io::{self, Read as _, Write as _};
+
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, params};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use rusqlite::{OptionalExtension, params, types::Type};
 
 use super::{Store, StoreError, staging::count_requests};
 use crate::egress::{KeptAnswer, RequestKey};
@@ -20,7 +23,10 @@ impl Store {
                 Ok(KeptAnswer {
                     status: row.get("status")?,
                     headers: serde_json::from_str(&headers).unwrap_or_default(),
-                    body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+                    body: inflated(&row.get::<_, Vec<u8>>("body")?).map_err(|error| {
+                        let error = error.into();
+                        rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error)
+                    })?,
                 })
             });
             answer.optional()
@@ -43,15 +49,23 @@ impl Store {
             )?;
             for (request, answer) in answers {
                 let headers = serde_json::to_string(&answer.headers).expect("texts are JSON");
-                insert.execute(params![
-                    run,
-                    request.0,
-                    answer.status,
-                    headers,
-                    answer.body.as_ref(),
-                ])?;
+                let body = deflated(&answer.body).expect("memory takes what is written to it");
+                insert.execute(params![run, request.0, answer.status, headers, body,])?;
             }
             count_requests(transaction, run, requests, cached)
         })
     }
+}
+
+fn deflated(body: &[u8]) -> io::Result<Vec<u8>> {
+    // What takes longer saves little more.
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+fn inflated(kept: &[u8]) -> io::Result<Bytes> {
+    let mut body = Vec::new();
+    ZlibDecoder::new(kept).read_to_end(&mut body)?;
+    Ok(body.into())
 }

@@ -17,8 +17,8 @@ pub(crate) struct RunBy<'a> {
 impl Store {
     /// The tenant of that name, if the store knows it.
     pub(crate) fn tenant(&self, name: &str) -> Result<Option<StoredTenant>, StoreError> {
-        let tenants = self.tenants()?.into_iter();
-        Ok({ tenants }.find(|tenant| tenant.name == name))
+        let mut tenants = self.tenants()?.into_iter();
+        Ok(tenants.find(|tenant| tenant.name == name))
     }
 
     /// Enters a tenant. If it is there already, it stays as it is.
@@ -49,8 +49,8 @@ impl Store {
 
     /// The tenant's snapshot.
     pub(crate) fn latest_complete(&self, tenant: &StoredTenant) -> Result<Option<Run>, StoreError> {
-        let runs = self.runs(Some(&tenant.name))?.into_iter();
-        Ok({ runs }.rfind(|run| run.state == RunState::Complete))
+        let mut runs = self.runs(Some(&tenant.name))?.into_iter();
+        Ok(runs.rfind(|run| run.state == RunState::Complete))
     }
 
     /// Begins a run. One that was under way is abandoned, and what an earlier one

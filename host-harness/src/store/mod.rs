@@ -186,8 +186,8 @@ impl Store {
         // readers wait for writers.
         self.connection
             .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        // A loss of power may take the latest pages of a run with it, with their
-        // checkpoints. What completes a run is brought to the disk for itself.
+        // A loss of power may take the latest pages of a run with it, and with them
+        // their checkpoints. What completes a run is waited for.
         self.connection
             .pragma_update(None, "synchronous", "normal")?;
         if found != Found::Store(migration::KNOWN) {
@@ -196,12 +196,10 @@ impl Store {
         Ok(())
     }
 
-    /// Brings all that is committed into the file itself, and to the disk.
-    pub(crate) fn settle(&self) -> Result<(), StoreError> {
-        // Somebody may be reading: what they still need stays in the log.
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|error| self.failed(&error))
+    /// Whether a commit returns only once it is on the disk.
+    pub(crate) fn wait_for_the_disk(&self, wait: bool) -> Result<(), StoreError> {
+        let level = if wait { "full" } else { "normal" };
+        self.read(|connection| connection.pragma_update(None, "synchronous", level))
     }
 }
 

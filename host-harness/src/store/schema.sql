@@ -105,6 +105,8 @@ CREATE TABLE entitlements (
     label TEXT NOT NULL,
     description TEXT,
     assignable INTEGER NOT NULL CHECK (assignable IN (0, 1)),
+    -- How many more accounts can hold it; null if the vendor tells of no limit.
+    available INTEGER,
     PRIMARY KEY (tenant, entitlement_type, resource_type, resource, id, from_run)
 ) STRICT, WITHOUT ROWID;
 
@@ -169,6 +171,7 @@ CREATE TABLE staged_entitlements (
     label TEXT NOT NULL,
     description TEXT,
     assignable INTEGER NOT NULL,
+    available INTEGER,
     PRIMARY KEY (run, entitlement_type, resource_type, resource, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -214,6 +217,7 @@ CREATE TABLE answers (
     status INTEGER NOT NULL,
     -- JSON list of [name, value].
     headers TEXT NOT NULL,
+    -- As zlib has it: a tenth of what it would be.
     body BLOB NOT NULL,
     PRIMARY KEY (run, request)
 ) STRICT, WITHOUT ROWID;

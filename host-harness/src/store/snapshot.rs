@@ -37,6 +37,7 @@ impl Store {
         findings: &[Finding],
         accepted_by: Option<&str>,
     ) -> Result<Vec<Changes>, StoreError> {
+        self.wait_for_the_disk(true)?;
         let changes = self.in_transaction(|transaction| {
             let mut changes = Vec::with_capacity(TABLES.len());
             for table in &TABLES {
@@ -50,7 +51,7 @@ impl Store {
             forget_staged(transaction, run)?;
             Ok(changes)
         })?;
-        self.settle()?;
+        self.wait_for_the_disk(false)?;
         Ok(changes)
     }
 

@@ -336,6 +336,7 @@ impl<'t> Staging<'t> {
                 entitlement.label,
                 entitlement.description,
                 entitlement.assignable,
+                entitlement.available,
             ],
         )
     }

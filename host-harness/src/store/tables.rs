@@ -34,7 +34,7 @@ pub(crate) const RESOURCES: Table = Table {
 pub(crate) const ENTITLEMENTS: Table = Table {
     name: "entitlements",
     keys: &["entitlement_type", "resource_type", "resource", "id"],
-    says: &["label", "description", "assignable"],
+    says: &["label", "description", "assignable", "available"],
 };
 
 pub(crate) const GRANTS: Table = Table {

@@ -260,7 +260,9 @@ fn end(
     tenant: &StoredTenant,
     accept: Option<&str>,
 ) -> Result<Outcome, StoreError> {
+    let began = Instant::now();
     let findings = store.read(|connection| expected.findings(connection))?;
+    tracing::debug!(target: "harness::sync", elapsed = ?began.elapsed(), "checked");
     let is_refused = findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
@@ -288,7 +290,9 @@ fn complete(
     findings: &[Finding],
     by: Option<&str>,
 ) -> Result<Summary, StoreError> {
+    let began = Instant::now();
     let changes = store.complete(run, tenant.id, previous, findings, by)?;
+    tracing::debug!(target: "harness::sync", elapsed = ?began.elapsed(), "swapped in");
     Ok(Summary {
         run: current(store, tenant)?,
         changes,

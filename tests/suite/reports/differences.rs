@@ -186,39 +186,63 @@ fn one_run_is_nothing_to_compare() {
     assert!(said.contains("only run 1 of the tenant `acme`"), "{said}");
 }
 
-#[test]
-fn what_happened_at_the_vendor_between_two_syncs_is_told() {
-    let simulator = Served::start(&["--users", "30"]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("store.db");
-    let on_vendor = |args: &[&str]| {
-        let output = harness()
+/// A vendor, and a store that it is synced into.
+struct Site {
+    simulator: Served,
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn start(more: &[&str]) -> Self {
+        Self {
+            simulator: Served::start(&[&["--users", "30"], more].concat()),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn store(&self) -> std::path::PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    /// Runs a command that talks to the vendor.
+    fn output(&self, args: &[&str]) -> std::process::Output {
+        harness()
             .args(args)
-            .args(["--base-url", &simulator.origin])
+            .args(["--base-url", &self.simulator.origin])
             .env("PAGERDUTY_TOKEN", "simulated-token")
             .output()
-            .expect("it runs");
+            .expect("it runs")
+    }
+
+    #[track_caller]
+    fn done(&self, args: &[&str]) -> String {
+        let output = self.output(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{args:?}: {said}");
-    };
-    let sync = || on_vendor(&["sync", "--store", text(&store)]);
-    let diff = || {
-        let output = harness()
-            .args(["diff", "--json", "--store", text(&store)])
-            .output()
-            .expect("it runs");
-        changes(&String::from_utf8(output.stdout).expect("text"))
-    };
-    sync();
-    sync();
-    assert_eq!(diff(), [], "nothing happened");
-    on_vendor(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
-    sync();
-    let found = diff();
-    let created = |change: &&(String, String, String, Value)| change.0 == "created";
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn sync(&self) {
+        self.done(&["sync", "--store", text(&self.store())]);
+    }
+
+    fn diff(&self) -> Vec<(String, String, String, Value)> {
+        changes(&self.done(&["diff", "--json", "--store", text(&self.store())]))
+    }
+}
+
+#[test]
+fn what_happened_at_the_vendor_between_two_syncs_is_told() {
+    let site = Site::start(&[]);
+    site.sync();
+    site.sync();
+    assert_eq!(site.diff(), [], "nothing happened");
+    site.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
+    site.sync();
+    let found = site.diff();
     let labels: Vec<&str> = found
         .iter()
-        .filter(created)
+        .filter(|change| change.0 == "created")
         .map(|change| change.2.as_str())
         .collect();
     assert!(labels.contains(&"ada@acme.example (Ada New)"), "{found:#?}");
@@ -228,13 +252,67 @@ fn what_happened_at_the_vendor_between_two_syncs_is_told() {
             .any(|label| label.starts_with("ada@acme.example (Ada New): role: ")),
         "{found:#?}"
     );
-    on_vendor(&["delete", "ada@acme.example", "--yes"]);
-    sync();
-    let found = diff();
+    site.done(&["delete", "ada@acme.example", "--yes"]);
+    site.sync();
+    let found = site.diff();
     let gone: Vec<&(String, String, String, Value)> = found
         .iter()
         .filter(|change| change.0 == "removed")
         .collect();
     assert_eq!(gone[0].2, "ada@acme.example (Ada New)");
     assert!(gone.len() >= 3, "the account and what it held: {found:#?}");
+}
+
+#[test]
+fn audit_records_tell_who_did_it() {
+    let site = Site::start(&[]);
+    site.sync();
+    site.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
+    site.sync();
+    let store = site.store();
+    let told = site.done(&["diff", "--who", "--json", "--store", text(&store)]);
+    let json: Value = serde_json::from_str(&told).expect("JSON");
+    let changes = json["changes"].as_array().expect("a list");
+    let ada = changes
+        .iter()
+        .find(|change| change["label"] == "ada@acme.example (Ada New)")
+        .expect("she is new");
+    // The token is that of the account's owner.
+    let [by] = &ada["by"].as_array().expect("a list")[..] else {
+        panic!("{ada:#}");
+    };
+    assert_eq!(
+        (&by["action"], &by["method"]),
+        (&json!("create"), &json!("api-token"))
+    );
+    let owner = by["called"].as_str().expect("an account of the tenant");
+    let table = site.done(&["diff", "--who", "--store", text(&store)]);
+    assert!(
+        table.contains(&format!("{owner} (create by api-token, ")),
+        "{table}"
+    );
+
+    // Without records nobody is blamed, and it is said.
+    let without = Site::start(&["--without", "audit"]);
+    without.sync();
+    without.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
+    without.sync();
+    let store = without.store();
+    let output = without.output(&["diff", "--who", "--json", "--store", text(&store)]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("audit"), "{said}");
+}
+
+#[test]
+fn the_records_of_another_tenant_are_not_asked() {
+    let site = Site::start(&[]);
+    let scene = scene();
+    scene.batch("UPDATE tenants SET vendor_id = 'other'");
+    let output = site.output(&["diff", "--who", "--store", text(&scene.path())]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("the credential is for `acme`, and the tenant in the store is `other`"),
+        "{said}"
+    );
 }

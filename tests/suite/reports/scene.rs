@@ -76,8 +76,9 @@ impl Scene {
         ] {
             scene.sql(
                 "INSERT INTO entitlements
-                     (tenant, entitlement_type, resource_type, resource, id, from_run, label, assignable)
-                 VALUES (1, ?1, ?2, ?4, ?3, 1, ?5, ?1 <> 'license' OR ?3 = 'LLOOK')",
+                     (tenant, entitlement_type, resource_type, resource, id, from_run, label,
+                      assignable, available)
+                 VALUES (1, ?1, ?2, ?4, ?3, 1, ?5, 1, CASE ?3 WHEN 'LFULL' THEN 12 END)",
                 &[kind, on, id, resource, label],
             );
         }

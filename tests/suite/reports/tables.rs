@@ -150,16 +150,19 @@ fn licences_are_counted_and_those_that_nobody_uses_are_named() {
         ("license", "tenant", "", "LFULL"),
         Some("2026-06-09T00:00:00Z"),
     );
+    // One that the vendor does not list.
+    scene.grant(2, "PADA", ("license", "tenant", "", "LOLD"), None);
     let told = scene.told(&["report", "licences"]);
     let lines = lines(&told);
     assert_eq!(
-        lines[1..3],
+        lines[1..4],
         [
-            vec!["Full User", "5", "none", "3", "1", "1", "1"],
-            vec!["Stakeholder", "0", "some", "0", "0", "0", "0"],
+            vec!["Full User", "5", "12", "3", "1", "1", "1"],
+            vec!["LOLD", "1", "unknown", "0", "0", "0", "0"],
+            vec!["Stakeholder", "0", "no limit", "0", "0", "0", "0"],
         ]
     );
-    let reclaimable: Vec<&str> = lines[5..].iter().map(|line| line[0]).collect();
+    let reclaimable: Vec<&str> = lines[6..].iter().map(|line| line[0]).collect();
     assert_eq!(
         reclaimable,
         [
@@ -277,16 +280,11 @@ fn a_report_file_is_whole_or_as_it_was() {
     let scene = five();
     let output = scene.beside("review.html");
     std::fs::write(&output, "what was there").expect("written");
-    // The third account's row can't be read: an error in the middle.
-    scene.batch("PRAGMA ignore_check_constraints = 1; UPDATE runs SET began_at = '' WHERE id = 1");
-    scene.refused(&[
-        "report",
-        "access",
-        "--format",
-        "html",
-        "--output",
-        text(&output),
-    ]);
+    // The last account can't be read: an error when most is written.
+    scene.batch("UPDATE accounts SET email = CAST(x'ff' AS TEXT) WHERE id = 'PDAN'");
+    let args = ["report", "access", "--format", "html", "--output"];
+    let (code, said) = scene.refused(&[&args[..], &[text(&output)]].concat());
+    assert!(code == 1 && said.contains("utf-8"), "{said}");
     let kept = std::fs::read_to_string(&output).expect("it is there");
     assert_eq!(kept, "what was there");
     let nowhere = scene.beside("nowhere/review.html");

@@ -9,7 +9,7 @@ use pagerduty_simulator::{Listening, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Desk, answer, config, last_page};
+use super::{answer, config, dump, last_page};
 use crate::{command_line::harness, support::run};
 
 struct Site {
@@ -202,8 +202,6 @@ fn the_wrong_tenant_or_store_is_refused_in_one_line() {
         let text = other.folder.path().join("notes.txt");
         std::fs::write(&text, "notes ".repeat(500)).expect("written");
         let text = text.to_str().expect("a path");
-        let mut wrong_store = other.command(&[]);
-        wrong_store.args(["--store", text]);
         let cases = [
             (other.sync(&["--tenant", "emea"]).await, "is `acme`"),
             (
@@ -345,10 +343,38 @@ fn where_nobody_sees_a_bar_there_is_a_line_now_and_then() {
 }
 
 #[test]
+fn a_sync_that_was_recorded_can_be_replayed() {
+    run(async {
+        let site = Site::new(150).await;
+        let path = |name: &str| {
+            let path = site.folder.path().join(name);
+            path.to_str().expect("a path").to_owned()
+        };
+        let recording = path("sync.json");
+        let recorded = site.sync(&["--record", &recording, "--json"]).await;
+        assert_eq!(recorded.status.code(), Some(0), "{}", err(&recorded));
+        let recorded = json(&recorded);
+        let replay = |store: &str| {
+            let output = harness()
+                .args(["sync", "--json", "--replay", &recording, "--store", store])
+                .output()
+                .expect("it runs");
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+            json(&output)
+        };
+        let (one, two) = (path("one.db"), path("two.db"));
+        let replayed = replay(&one);
+        // The same requests, each once, and the same rows under other names.
+        assert_eq!(replayed["run"]["requests"], recorded["run"]["requests"]);
+        assert_eq!(replayed["changes"], recorded["changes"]);
+        replay(&two);
+        assert_eq!(dump(one.as_ref()), dump(two.as_ref()));
+    });
+}
+
+#[test]
 fn a_call_that_fails_says_how_to_go_on() {
     run(async {
-        let desk = Desk::new(150).await;
-        drop(desk);
         let site = Site::new(150).await;
         site.simulator
             .faults()

@@ -208,7 +208,7 @@ fn a_full_disk_is_told_and_the_run_goes_on_once_there_is_room() {
             .await
             .expect("a free port");
         let script = r#"
-            mount -t tmpfs -o size=3m none "$DISK"
+            mount -t tmpfs -o size=$(($(stat -c %s "$STORE") / 1024 + 300))k none "$DISK"
             cp "$STORE" "$DISK/store.db"
             set +e
             "$HARNESS" sync --store "$DISK/store.db" --base-url "$ORIGIN"

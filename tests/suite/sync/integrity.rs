@@ -274,6 +274,10 @@ fn in_a_tenant_of_a_few_anybody_may_leave_but_not_everybody() {
         desk.sync().await;
         let nobody = last_page("users", &[], 0);
         desk.simulator().faults().add(answer("/users", 0, &nobody));
+        let unseen = "GET /users/P* status=404";
+        desk.simulator()
+            .faults()
+            .add(unseen.parse().expect("a fault"));
         let run = refused(desk.try_sync().await);
         let found = of(&run.findings, "shrinkage");
         assert!(

@@ -38,6 +38,7 @@ fn sync(users: u32) {
         .arg(&store)
         .args(["--base-url", &served.origin])
         .env("PAGERDUTY_TOKEN", "simulated-token")
+        .env("HARNESS_LOG", "harness::sync=debug")
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()

@@ -209,6 +209,7 @@ impl Outline<'_, Entitlement> {
             assignable: id != "owner"
                 && ability
                     .is_none_or(|ability| abilities.as_ref().is_some_and(|have| have.has(ability))),
+            available: None,
         });
         Ok(self.add_known(roles, at))
     }
@@ -250,6 +251,7 @@ fn license_entitlements(licenses: Vec<License>) -> Vec<Entitlement> {
             label,
             description: Some(description),
             assignable: license.allocations_available.is_none_or(|left| left > 0),
+            available: license.allocations_available,
         }
     };
     licenses.into_iter().map(entitlement).collect()
@@ -264,6 +266,7 @@ fn team_entitlements(team: &Team, skip: u32) -> Parts<Entitlement> {
         label: label.to_owned(),
         description: Some(format!("{label} of the team")),
         assignable: true,
+        available: None,
     });
     Parts::all(roles, skip)
 }
@@ -279,6 +282,7 @@ fn member_entitlement(
         label: "Member".to_owned(),
         description: Some(description.to_owned()),
         assignable: true,
+        available: None,
     });
     Parts::all(entitlement, skip)
 }

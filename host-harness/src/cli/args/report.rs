@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::ConnectArgs;
+
 /// Of whom, and from where.
 #[derive(Args, Debug)]
 pub struct StoredArgs {
@@ -33,9 +35,12 @@ pub struct DiffArgs {
     pub runs: Vec<i64>,
     #[command(flatten)]
     pub stored: StoredArgs,
-    /// Print the result as JSON.
+    /// Ask the vendor's audit records who has touched what is different, between the two runs. They
+    /// do not say what became of it: where several people have, all of them are named.
     #[arg(long)]
-    pub json: bool,
+    pub who: bool,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 }
 
 #[derive(Args, Debug)]

@@ -95,6 +95,7 @@ pub(super) const TABLES: [Table; 5] = [
             column("label", Holds::Text),
             optional("description", Holds::Text),
             column("assignable", Holds::Flag),
+            optional("available", Holds::Number),
         ],
     },
     Table {

@@ -87,7 +87,7 @@ fn summary(licences: &[Licence], rule: &IdleRule) -> Markup {
                     tr {
                         th scope="col" { "Licence" }
                         th.number scope="col" { "Used" }
-                        th scope="col" { "Free" }
+                        th.number scope="col" { "Free" }
                         th.number scope="col" { "Reclaimable" }
                         th.number scope="col" { "Not seen for " (rule.days()) " days" }
                         th.number scope="col" { "Never logged in" }
@@ -104,7 +104,7 @@ fn summary(licences: &[Licence], rule: &IdleRule) -> Markup {
                                 }
                             }
                             td.number { (count(licence.holders.accounts)) }
-                            td { (licence.free()) }
+                            td.number { (licence.free) }
                             td.number { b { (count(licence.holders.idle())) } }
                             td.number { (count(licence.holders.inactive)) }
                             td.number { (count(licence.holders.never)) }
