@@ -9,6 +9,7 @@ mod integrity;
 mod memory;
 mod requests;
 mod versions;
+mod waits;
 
 use std::path::{Path, PathBuf};
 
