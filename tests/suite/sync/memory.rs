@@ -13,9 +13,9 @@ use crate::command_line::{Served, harness};
 /// What a process may have had in memory at most, in KiB.
 const MOST: u64 = 150 * 1024;
 
-/// `cargo test --release --test suite a_hundred_thousand -- --ignored --nocapture`
+/// `cargo test --test suite a_hundred_thousand -- --ignored --nocapture`
 #[test]
-#[ignore = "takes some minutes, and shows its numbers"]
+#[ignore = "takes ten minutes, and shows its numbers"]
 fn a_hundred_thousand_accounts_fit_into_150_megabytes() {
     sync(100_000);
 }

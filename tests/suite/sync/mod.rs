@@ -10,6 +10,7 @@ mod memory;
 mod requests;
 mod tenants;
 mod versions;
+mod waits;
 
 use std::path::{Path, PathBuf};
 
