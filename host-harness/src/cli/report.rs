@@ -88,7 +88,7 @@ fn with(
         out.flush()?;
         return Ok(());
     };
-    let failed = |cause: io::Error| ReportError::file(path, cause);
+    let failed = |cause: io::Error| ReportError::file(path, &cause);
     let mut out = BufWriter::new(WholeFile::begin(path).map_err(failed)?);
     make(&mut out).map_err(|error| error.in_file(path))?;
     let file = out

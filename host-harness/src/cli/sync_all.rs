@@ -55,12 +55,14 @@ pub(super) async fn sync_all(config: &std::path::Path, args: &SyncArgs) -> Resul
         .tenants
         .into_iter()
         .map(|tenant| {
-            let mut options = SyncOptions::default();
-            options.tenant = Some(tenant.name.clone());
-            options.page_size = args.page_size;
-            options.max_shrink = tenant.max_shrink.unwrap_or(args.max_shrink);
-            options.restart = args.restart;
-            options.stop = stop.clone();
+            let options = SyncOptions {
+                tenant: Some(tenant.name.clone()),
+                page_size: args.page_size,
+                max_shrink: tenant.max_shrink.unwrap_or(args.max_shrink),
+                restart: args.restart,
+                stop: stop.clone(),
+                ..SyncOptions::default()
+            };
             let name = tenant.name.clone();
             let (room, store) = (Arc::clone(&room), store.clone());
             let task = tokio::spawn(async move {

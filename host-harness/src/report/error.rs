@@ -117,12 +117,12 @@ impl ReportError {
     /// The same, if the output is that file or folder.
     pub(crate) fn in_file(self, path: &Path) -> Self {
         match self {
-            Self::Output(cause) => Self::file(path, cause),
+            Self::Output(cause) => Self::file(path, &cause),
             other => other,
         }
     }
 
-    pub(crate) fn file(path: &Path, cause: impl ToString) -> Self {
+    pub(crate) fn file(path: &Path, cause: &impl ToString) -> Self {
         Self::File {
             path: path.to_owned(),
             cause: cause.to_string(),

@@ -1,6 +1,6 @@
 //! Tenants and runs begin and end.
 
-use jiff::{Timestamp, Unit};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use rusqlite::{Transaction, params};
 
 use super::{Run, RunState, Store, StoreError, StoredTenant, tables::TABLES};
@@ -111,8 +111,11 @@ pub(super) fn forget_staged(transaction: &Transaction<'_>, run: i64) -> rusqlite
     Ok(())
 }
 
-/// The present, as the store has times.
+/// The present, as the store has times: to the second, and never ahead of it.
 pub(super) fn now() -> String {
     let now = Timestamp::now();
-    now.round(Unit::Second).unwrap_or(now).to_string()
+    let seconds = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Trunc);
+    now.round(seconds).unwrap_or(now).to_string()
 }

@@ -206,7 +206,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
         id: row.get("id")?,
         tenant: read_tenant(row)?,
-        state: parsed(row, "state", |text| RunState::parse(text))?,
+        state: parsed(row, "state", RunState::parse)?,
         began_at: parsed(row, "began_at", |text| text.parse().ok())?,
         ended_at: match row.get::<_, Option<String>>("ended_at")? {
             None => None,

@@ -32,7 +32,7 @@ pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported,
     out.write_all(b"\n}\n")?;
     let file = out
         .into_inner()
-        .map_err(|error| ReportError::file(output, error.error()))?;
+        .map_err(|error| ReportError::file(output, &error.error()))?;
     exported.files.push(finish(file)?);
     Ok(exported)
 }

@@ -76,7 +76,7 @@ struct Folder<'o> {
 
 impl<'o> Folder<'o> {
     fn open(path: &'o Path) -> Result<Self, ReportError> {
-        std::fs::create_dir_all(path).map_err(|cause| ReportError::file(path, cause))?;
+        std::fs::create_dir_all(path).map_err(|cause| ReportError::file(path, &cause))?;
         Ok(Self {
             path,
             done: Vec::new(),
@@ -101,20 +101,21 @@ impl<'o> Folder<'o> {
         let mut text =
             serde_json::to_string_pretty(snapshot.run()).expect("a run has string keys only");
         text.push('\n');
-        whole_file::write(&run, text.as_bytes()).map_err(|cause| ReportError::file(&run, cause))?;
+        whole_file::write(&run, text.as_bytes())
+            .map_err(|cause| ReportError::file(&run, &cause))?;
         self.exported.files.push(run);
         Ok(self.exported)
     }
 }
 
 fn begin(path: &Path) -> Result<WholeFile, ReportError> {
-    WholeFile::begin(path).map_err(|cause| ReportError::file(path, cause))
+    WholeFile::begin(path).map_err(|cause| ReportError::file(path, &cause))
 }
 
 /// Puts a file in its place, which it answers with.
 fn finish(file: WholeFile) -> Result<PathBuf, ReportError> {
     let target = file.target().to_owned();
     file.finish()
-        .map_err(|cause| ReportError::file(&target, cause))?;
+        .map_err(|cause| ReportError::file(&target, &cause))?;
     Ok(target)
 }

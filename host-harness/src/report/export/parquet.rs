@@ -44,7 +44,7 @@ pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported,
     for table in &TABLES {
         let file = folder.begin(&format!("{}.parquet", table.name))?;
         let path = file.target().to_owned();
-        let failed = |error: ParquetError| ReportError::file(&path, error);
+        let failed = |error: ParquetError| ReportError::file(&path, &error);
         let schema = parse_message_type(&schema(table)).expect("column names are words");
         let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::clone(&properties))
             .map_err(failed)?;

@@ -29,12 +29,12 @@ pub(super) fn export(
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| write(snapshot, output, raw)));
     outcome.unwrap_or_else(|_| {
         let cause = "no room for rows that wait, in the folder for temporary files";
-        Err(ReportError::file(output, cause))
+        Err(ReportError::file(output, &cause))
     })
 }
 
 fn write(snapshot: &Snapshot<'_>, output: &Path, raw: bool) -> Result<Exported, ReportError> {
-    let failed = |error: XlsxError| ReportError::file(output, error);
+    let failed = |error: XlsxError| ReportError::file(output, &error);
     // Before anything is read: is there a place for it?
     let file = begin(output)?;
     let run = snapshot.run();
@@ -63,7 +63,7 @@ fn write(snapshot: &Snapshot<'_>, output: &Path, raw: bool) -> Result<Exported, 
     book.workbook.save_to_writer(&mut out).map_err(failed)?;
     let file = out
         .into_inner()
-        .map_err(|error| ReportError::file(output, error.error()))?;
+        .map_err(|error| ReportError::file(output, &error.error()))?;
     exported.files.push(finish(file)?);
     Ok(exported)
 }
