@@ -111,6 +111,16 @@ Examples:
   harness sync --store tenants.db
   harness sync --store tenants.db --tenant emea --profile emea
   harness sync --store tenants.db --accept --by ada
+  harness sync --config tenants.toml --parallel 8
+
+A file of tenants:
+  store = \"tenants.db\"
+  parallel = 4
+  [[tenant]]
+  name = \"emea\"
+  profile = \"emea\"               # or token-file = \"emea.token\", beside the file
+  settings = { region = \"eu\" }   # also: auth, base-url, ca-file, connector, grant, deadline, max-shrink
+
 Exits with 1 if the run was refused or has stopped.")]
     Sync(SyncArgs),
     /// List the runs of a store.
