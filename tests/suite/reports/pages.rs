@@ -435,3 +435,102 @@ fn without_its_script_a_page_shows_everything() {
         Value::Bool(true)
     );
 }
+
+#[test]
+fn a_word_of_the_filter_does_not_go_from_one_cell_into_the_next() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let scene = five();
+    scene.batch("UPDATE accounts SET email = 'ada@acme.in' WHERE id = 'PADA'");
+    open(&browser, &scene, "access");
+    filter(&browser, "inactive", "0 of 4 accounts, by “inactive”");
+    filter(
+        &browser,
+        "ada@acme.in active",
+        "1 of 4 accounts, by “ada@acme.in active”",
+    );
+    // Nor from one line of a cell into the next.
+    open(&browser, &scene, "inactive");
+    filter(
+        &browser,
+        "userrole",
+        "0 of 3 inactive accounts, by “userrole”",
+    );
+    filter(&browser, "manager", "3 inactive accounts");
+}
+
+#[test]
+fn names_that_are_written_the_other_way_turn_nothing_beside_them() {
+    let scene = five();
+    scene.batch(
+        "UPDATE accounts SET display_name = 'דנה' WHERE id = 'PDAN';
+         UPDATE entitlements SET label = 'מנהל' WHERE id = 'user'",
+    );
+    for (report, label) in [("access", true), ("licences", false), ("inactive", true)] {
+        let page = scene.told(&["report", report, "--format", "html"]);
+        assert!(page.contains("<bdi>דנה</bdi>"), "{report}");
+        assert_eq!(page.contains("<bdi>מנהל</bdi>"), label, "{report}");
+    }
+}
+
+#[test]
+fn soft_text_can_be_read_by_day_and_by_night() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    open(&browser, &five(), "access");
+    // As WCAG computes it.
+    let contrasts = "
+        const light = color => { \
+          const parts = color.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255); \
+          const [r, g, b] = parts.map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4); \
+          return .2126 * r + .7152 * g + .0722 * b; }; \
+        const paper = light(getComputedStyle(document.body).backgroundColor); \
+        return ['.soft', '.empty', 'small', 'footer'].map(selector => { \
+          const ink = light(getComputedStyle(document.querySelector(selector)).color); \
+          return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05); })";
+    let least = |browser: &Browser| {
+        let all: Vec<f64> = serde_json::from_value(browser.evaluate(contrasts)).expect("numbers");
+        all.into_iter().fold(f64::INFINITY, f64::min)
+    };
+    assert!(least(&browser) >= 4.5, "AA: {}", least(&browser));
+    browser.show_as_printed();
+    assert!(least(&browser) >= 4.5, "on paper: {}", least(&browser));
+}
+
+#[test]
+fn on_paper_an_entry_stays_together_and_a_long_one_says_anew_whose_it_is() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let scene = five();
+    scene.batch(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 56)
+         INSERT INTO grants (tenant, account, entitlement_type, resource_type, resource, entitlement, from_run)
+         SELECT 1, 'PADA', 'team-membership', 'team', 'T' || n, 'responder', 1 FROM n",
+    );
+    open(&browser, &scene, "access");
+    let again = "return [...document.querySelectorAll('.again')]\
+                 .filter(line => line.innerText && line.getClientRects().length)\
+                 .map(line => line.innerText.trim())";
+    let seen = "return [...document.querySelectorAll('.again td')]\
+                .filter(cell => cell.getClientRects().length).length";
+    assert_eq!(browser.evaluate(seen), 0, "a screen has no pages");
+    browser.show_as_printed();
+    // Sixty lines.
+    assert_eq!(
+        browser.evaluate(again),
+        json!(["Ada, continued", "Ada, continued"])
+    );
+    let together = "return getComputedStyle(document.querySelector('.entries tbody')).breakInside";
+    assert_eq!(browser.evaluate(together), "avoid");
+    // Every cell stands under its head also behind those lines.
+    let astray = browser.evaluate(
+        "const right = cell => Math.round(cell.getBoundingClientRect().right); \
+         const last = [...document.querySelectorAll('.entries thead th')].pop(); \
+         return [...document.querySelectorAll('.entries tbody tr')] \
+           .filter(line => Math.abs(right([...line.cells].pop()) - right(last)) > 1).length",
+    );
+    assert_eq!(astray, 0);
+}
