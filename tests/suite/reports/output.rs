@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    scene::{Scene, text},
-    tables::five,
-};
+use super::{scene::text, tables::five};
 use crate::command_line::harness;
 
 /// A report and an export of each kind, without where they go.
