@@ -24,7 +24,7 @@ pub(super) fn leave_nothing_half_written() -> Result<(), Failure> {
         #[cfg(not(unix))]
         tokio::signal::ctrl_c().await.ok();
         let _nothing_more = whole_file::give_up();
-        talk!("ended by a signal: nothing was replaced");
+        talk!("ended by a signal: what was not whole is removed");
         std::process::exit(1);
     });
     Ok(())

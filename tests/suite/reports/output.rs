@@ -93,7 +93,7 @@ fn a_signal_leaves_nothing_half_written() {
         let mut stderr = process.stderr.take().expect("piped");
         stderr.read_to_string(&mut said).expect("text");
         assert_eq!(ended.code(), Some(1), "{writer:?}: {said}");
-        assert_eq!(said, "ended by a signal: nothing was replaced\n");
+        assert_eq!(said, "ended by a signal: what was not whole is removed\n");
         assert_eq!(unfinished(folder), Vec::<PathBuf>::new(), "{writer:?}");
         let kept = fs::read_to_string(&output).expect("it is there");
         assert_eq!(kept, "what was there");
