@@ -55,7 +55,7 @@ pub fn validate(client: &Client) -> Result<Tenant> {
         ));
     }
     Ok(Tenant {
-        id: identity.subdomain,
+        id: identity.tenant,
         acting_as: identity.user,
         role: identity.role,
         warnings,
@@ -65,6 +65,8 @@ pub fn validate(client: &Client) -> Result<Tenant> {
 /// Whom a credential stands for.
 pub struct Identity {
     /// The tenant; empty if PagerDuty does not let it be seen.
+    pub tenant: String,
+    /// The same without its service region.
     pub subdomain: String,
     /// None for an account-level key or an app token.
     pub user: Option<String>,
@@ -77,7 +79,8 @@ pub struct Identity {
 pub fn identify(client: &Client) -> Result<Identity> {
     match users::me(client) {
         Ok(me) => Ok(Identity {
-            subdomain: subdomain(&me),
+            tenant: me.tenant().unwrap_or_default().to_owned(),
+            subdomain: me.subdomain().unwrap_or_default().to_owned(),
             user: Some(me.id).filter(|id| !id.is_empty()),
             role: me.role,
         }),
@@ -88,8 +91,13 @@ pub fn identify(client: &Client) -> Result<Identity> {
             ) && error.upstream_status.is_some() =>
         {
             let (first, _) = users::first(client)?;
+            let seen = |what: fn(&User) -> Option<&str>| {
+                let seen = first.as_ref().and_then(what);
+                seen.unwrap_or_default().to_owned()
+            };
             Ok(Identity {
-                subdomain: first.as_ref().map(subdomain).unwrap_or_default(),
+                tenant: seen(User::tenant),
+                subdomain: seen(User::subdomain),
                 user: None,
                 role: None,
             })
@@ -101,8 +109,4 @@ pub fn identify(client: &Client) -> Result<Identity> {
 /// Whether that role sees everything.
 pub fn is_admin(role: &str) -> bool {
     matches!(role, "admin" | "owner")
-}
-
-fn subdomain(user: &User) -> String {
-    user.subdomain().unwrap_or_default().to_owned()
 }

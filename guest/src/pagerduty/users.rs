@@ -70,9 +70,23 @@ impl User {
     /// The tenant's subdomain: the first label of the host of the user's page,
     /// `acme.pagerduty.com` or `acme.eu.pagerduty.com`.
     pub fn subdomain(&self) -> Option<&str> {
-        let (_, rest) = self.html_url.as_deref()?.split_once("://")?;
-        let (label, _) = rest.split('/').next()?.split_once('.')?;
+        let (label, _) = self.host()?.split_once('.')?;
         (!label.is_empty()).then_some(label)
+    }
+
+    /// The tenant: its subdomain, and its service region where that is not the
+    /// first one. `acme` and `acme.eu` are accounts of their own.
+    pub fn tenant(&self) -> Option<&str> {
+        match self.host()?.strip_suffix(".pagerduty.com") {
+            Some(tenant) if !tenant.is_empty() => Some(tenant),
+            _ => self.subdomain(),
+        }
+    }
+
+    /// The host of the user's page.
+    fn host(&self) -> Option<&str> {
+        let (_, rest) = self.html_url.as_deref()?.split_once("://")?;
+        rest.split('/').next()
     }
 
     /// Whether the base role is one that only looks on: such a user can't be

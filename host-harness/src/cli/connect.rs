@@ -124,14 +124,24 @@ pub(super) async fn session(args: &ConnectArgs) -> Result<Session, Failure> {
 pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Session, Failure> {
     let engine = engine()?;
     let connector = connector(&engine, &args.reach.connector).await?;
+    session_through(&connector, access, args).await
+}
+
+/// Opens the tenant through a connector that is loaded already: that which the
+/// arguments name.
+pub(super) async fn session_through(
+    connector: &Connector,
+    access: Access,
+    args: &ConnectArgs,
+) -> Result<Session, Failure> {
     if let Some(file) = &args.replay {
-        return replay(&connector, file, args);
+        return replay(connector, file, args);
     }
     let Reach {
         mut network,
         mut grant,
         settings,
-    } = reach(access, &connector, &args.reach)?;
+    } = reach(access, connector, &args.reach)?;
     let mut simulator = None;
     if args.simulator {
         let region = settings.get("region").map_or("us", String::as_str);
@@ -145,7 +155,7 @@ pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Ses
         }
         simulator = Some(listening);
     }
-    let sign_in = sign_in::find(&connector, args, &network).await?;
+    let sign_in = sign_in::find(connector, args, &network).await?;
     let credentials = sign_in.secrets();
     let budget = Budget::with_deadline(Duration::from_secs(args.deadline));
     let mut config = TenantConfig::new(grant)
@@ -174,7 +184,7 @@ pub(super) async fn session_to(access: Access, args: &ConnectArgs) -> Result<Ses
     let recording = args
         .record
         .as_ref()
-        .map(|file| recording(&connector, file, credentials, args.simulator))
+        .map(|file| recording(connector, file, credentials, args.simulator))
         .transpose()?;
     if let Some(recording) = &recording {
         config = config.record(Arc::clone(&recording.recorder));

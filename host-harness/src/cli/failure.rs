@@ -73,6 +73,11 @@ impl Failure {
         self
     }
 
+    /// As part of a larger answer.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        json!({ "message": self.message, "hint": self.hint })
+    }
+
     /// Says it and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         if self.kind == Kind::BrokenPipe {

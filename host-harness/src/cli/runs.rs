@@ -55,7 +55,12 @@ pub(super) fn runs(args: &RunsArgs) -> Result<(), Failure> {
 }
 
 fn row(run: &Run, read: &[Checkpoint]) -> Vec<String> {
-    let rows = |function: &str| {
+    // What the snapshot has; of a run that is none, what it has listed so far.
+    let rows = |of: &str, function: &str| {
+        let changes = run.changes.iter().find(|changes| changes.of == of);
+        if let Some(changes) = changes {
+            return number(changes.total);
+        }
         let checkpoint = read
             .iter()
             .find(|checkpoint| checkpoint.function == function);
@@ -78,8 +83,8 @@ fn row(run: &Run, read: &[Checkpoint]) -> Vec<String> {
         state,
         run.began_at.to_string(),
         took,
-        rows("directory.list-accounts"),
-        rows("directory.list-grants"),
+        rows("accounts", "directory.list-accounts"),
+        rows("grants", "directory.list-grants"),
         number(run.requests),
         number(run.cached),
         format!("{} {}", run.tenant.app_id, run.connector_version),

@@ -38,10 +38,10 @@ pub(super) async fn sync(args: &SyncArgs) -> Result<(), Failure> {
     };
     let store = Store::open(store)?;
     let accept = accepting(args)?;
-    if let Some(by) = &accept
-        && let Some(tenant) = refused(&store, args.tenant.as_deref())?
+    if let (Some(by), Some(tenant)) = (&accept, &args.tenant)
+        && is_refused(&store, tenant)?
     {
-        let outcome = sync::accept(store, &tenant, by).await?;
+        let outcome = sync::accept(store, tenant, by).await?;
         return show(&outcome, args);
     }
     let mut options = SyncOptions::default();
@@ -49,8 +49,19 @@ pub(super) async fn sync(args: &SyncArgs) -> Result<(), Failure> {
     options.page_size = args.page_size;
     options.max_shrink = args.max_shrink;
     options.restart = args.restart;
+    options.resume_within = Duration::from_secs(args.resume_within * 60 * 60);
     options.accept = accept;
     let session = connect::session(&args.connect).await?;
+    // Whose run is accepted is a matter of whose credential it is, not of who
+    // else waits in the store.
+    if let (Some(by), None) = (&options.accept, &args.tenant)
+        && let Some(tenant) = sync::whose(&session.tenant, &store).await?
+        && is_refused(&store, &tenant.name)?
+    {
+        let outcome = sync::accept(store, &tenant.name, by).await?;
+        session.finish()?;
+        return show(&outcome, args);
+    }
     let signals = stop_on_signals(&options.stop)?;
     let shown = Shown::new();
     let outcome = sync::run(&session.tenant, store, &options, &|event| shown.tell(event)).await;
@@ -76,28 +87,10 @@ fn accepting(args: &SyncArgs) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The tenant whose latest run waits to be accepted, if there is one.
-fn refused(store: &Store, tenant: Option<&str>) -> Result<Option<String>, Failure> {
-    let mut names = Vec::new();
-    for stored in store.tenants()? {
-        if tenant.is_some_and(|name| name != stored.name) {
-            continue;
-        }
-        let latest = store.runs(Some(&stored.name))?.pop();
-        if latest.is_some_and(|run| run.state == RunState::Refused) {
-            names.push(stored.name);
-        }
-    }
-    if names.len() > 1 {
-        return Err(Failure::usage(
-            format!(
-                "the latest runs of several tenants are refused: {}",
-                names.join(", ")
-            ),
-            "name one of them with `--tenant`",
-        ));
-    }
-    Ok(names.pop())
+/// Whether the latest run of the tenant waits to be accepted.
+fn is_refused(store: &Store, tenant: &str) -> Result<bool, Failure> {
+    let latest = store.runs(Some(tenant))?.pop();
+    Ok(latest.is_some_and(|run| run.state == RunState::Refused))
 }
 
 fn failed(error: SyncError, as_json: bool) -> Failure {
@@ -187,10 +180,9 @@ impl Shown {
                 "`{function}` failed: {why}; tries again in {}",
                 rough(wait)
             )),
-            Event::Restarted { function } => self.say(&format!(
-                "`{function}` begins anew: this version of the connector does not know the page \
-                 token of the one before"
-            )),
+            Event::Restarted { function, why } => {
+                self.say(&format!("`{function}` begins anew: {why}"));
+            }
         }
     }
 
@@ -261,7 +253,7 @@ pub(super) fn line(progress: &Progress) -> String {
 }
 
 /// How long ago a run began.
-fn ago(run: &Run) -> String {
+pub(super) fn ago(run: &Run) -> String {
     let seconds = jiff::Timestamp::now().as_second() - run.began_at.as_second();
     rough(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
@@ -292,7 +284,7 @@ fn show(outcome: &Outcome, args: &SyncArgs) -> Result<(), Failure> {
             if !args.connect.json {
                 changes(&summary.changes)?;
             }
-            notices(&summary.run);
+            notices("", &summary.run);
             if !summary.run.findings.is_empty() {
                 talk!("{}", report(&summary.run.findings).trim_end());
             }
@@ -311,7 +303,7 @@ fn show(outcome: &Outcome, args: &SyncArgs) -> Result<(), Failure> {
             Ok(())
         }
         Outcome::Refused(run) => {
-            notices(run);
+            notices("", run);
             Err(Failure::call(
                 format!(
                     "run {} of `{}` is not plausible, and has replaced nothing",
@@ -329,6 +321,10 @@ fn show(outcome: &Outcome, args: &SyncArgs) -> Result<(), Failure> {
             format!("run {} of `{}` has stopped", run.id, run.tenant.name),
             Some("run the same command again to go on".to_owned()),
         )),
+        Outcome::NotBegun => Err(Failure::call(
+            "stopped before a run was begun",
+            Some("run the same command again".to_owned()),
+        )),
     }
 }
 
@@ -337,6 +333,7 @@ fn as_json(outcome: &Outcome) -> Value {
         Outcome::Complete(summary) => ("complete", &summary.run, Some(&summary.changes)),
         Outcome::Refused(run) => ("refused", run, None),
         Outcome::Stopped(run) => ("stopped", run, None),
+        Outcome::NotBegun => return json!({ "outcome": "not-begun" }),
     };
     json!({ "outcome": outcome, "run": run, "changes": changes })
 }
@@ -357,18 +354,18 @@ fn changes(changes: &[Changes]) -> Result<(), Failure> {
     output::table(&header, rows)
 }
 
-fn notices(run: &Run) {
+pub(super) fn notices(of: &str, run: &Run) {
     for notice in &run.notices {
         let message = printable(&notice.message);
         match &notice.hint {
-            Some(hint) => talk!("notice: {message}; hint: {}", printable(hint)),
-            None => talk!("notice: {message}"),
+            Some(hint) => talk!("{of}notice: {message}; hint: {}", printable(hint)),
+            None => talk!("{of}notice: {message}"),
         }
     }
 }
 
 /// What is not plausible: one finding after the other, aligned.
-fn report(findings: &[Finding]) -> String {
+pub(super) fn report(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.check.len()).max();
     let width = width.unwrap_or(0);
     let mut report = String::new();

@@ -1,7 +1,8 @@
 //! `harness sync --config`: several tenants, each on its own, some at a time.
 
 use std::{
-    path::PathBuf,
+    collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,14 +12,15 @@ use tokio::sync::Semaphore;
 
 use super::{
     args::SyncArgs,
-    connect,
+    connect::{self, Access},
     failure::Failure,
     output,
-    sync::{line, number, rough, stop_on_signals},
+    sync::{ago, line, notices, number, report, rough, stop_on_signals},
     tenants::{TenantEntry, TenantsFile},
 };
 use crate::{
-    store::Store,
+    Connector, Engine,
+    store::{Run, Store},
     sync::{self, Event, Outcome, Stop, SyncOptions},
     text::printable,
 };
@@ -37,7 +39,7 @@ struct Ended {
     took: Duration,
 }
 
-pub(super) async fn sync_all(config: &std::path::Path, args: &SyncArgs) -> Result<(), Failure> {
+pub(super) async fn sync_all(config: &Path, args: &SyncArgs) -> Result<(), Failure> {
     let file = TenantsFile::read(config)?;
     let store = args.store.clone().or(file.store).ok_or_else(|| {
         Failure::usage(
@@ -47,6 +49,7 @@ pub(super) async fn sync_all(config: &std::path::Path, args: &SyncArgs) -> Resul
     })?;
     // Made, or found wanting, once and for all.
     drop(Store::open(&store)?);
+    let connectors = Arc::new(Connectors::load(&file.tenants).await?);
     let parallel = args.parallel.or(file.parallel);
     let room = Arc::new(Semaphore::new(parallel.map_or(PARALLEL, |n| n.get())));
     let stop = Stop::default();
@@ -60,16 +63,18 @@ pub(super) async fn sync_all(config: &std::path::Path, args: &SyncArgs) -> Resul
                 page_size: args.page_size,
                 max_shrink: tenant.max_shrink.unwrap_or(args.max_shrink),
                 restart: args.restart,
+                resume_within: Duration::from_secs(args.resume_within * 60 * 60),
                 stop: stop.clone(),
                 ..SyncOptions::default()
             };
             let name = tenant.name.clone();
-            let (room, store) = (Arc::clone(&room), store.clone());
+            let (room, store, connectors) =
+                (Arc::clone(&room), store.clone(), Arc::clone(&connectors));
             let task = tokio::spawn(async move {
                 // Never closed.
                 let _room = room.acquire_owned().await;
                 let began = Instant::now();
-                let outcome = one(&tenant, store, &options).await;
+                let outcome = one(&tenant, store, &connectors, &options).await;
                 (outcome, began.elapsed())
             });
             (name, task)
@@ -88,30 +93,66 @@ pub(super) async fn sync_all(config: &std::path::Path, args: &SyncArgs) -> Resul
         });
     }
     signals.abort();
-    show(&all, args.connect.json)
+    show(&all, &store, args.connect.json)
+}
+
+/// The connectors that the tenants use, each loaded once. One that can't be is
+/// none of them: those who use it say why.
+struct Connectors {
+    engine: Engine,
+    loaded: HashMap<Option<PathBuf>, Connector>,
+}
+
+impl Connectors {
+    async fn load(tenants: &[TenantEntry]) -> Result<Self, Failure> {
+        let engine = connect::engine()?;
+        let mut loaded = HashMap::new();
+        for tenant in tenants {
+            let args = &tenant.connect.reach.connector;
+            if !loaded.contains_key(&args.connector)
+                && let Ok(connector) = connect::connector(&engine, args).await
+            {
+                loaded.insert(args.connector.clone(), connector);
+            }
+        }
+        Ok(Self { engine, loaded })
+    }
+
+    async fn of(&self, tenant: &TenantEntry) -> Result<Connector, Failure> {
+        let args = &tenant.connect.reach.connector;
+        match self.loaded.get(&args.connector) {
+            Some(connector) => Ok(connector.clone()),
+            None => connect::connector(&self.engine, args).await,
+        }
+    }
 }
 
 async fn one(
     tenant: &TenantEntry,
     store: PathBuf,
+    connectors: &Connectors,
     options: &SyncOptions,
 ) -> Result<Outcome, Failure> {
     if options.stop.is_stopped() {
-        return Err(Failure::call("it was not begun any more", None));
+        return Ok(Outcome::NotBegun);
     }
-    let session = connect::session(&tenant.connect).await?;
-    let store = Store::open(&store)?;
+    let connector = connectors.of(tenant).await?;
+    let session = connect::session_through(&connector, Access::Read, &tenant.connect).await?;
+    let store = match tokio::task::spawn_blocking(move || Store::open_again(&store)).await {
+        Ok(store) => store?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
     let name = printable(&tenant.name).into_owned();
     let last = Mutex::new(Instant::now());
     let outcome = sync::run(&session.tenant, store, options, &|event| match event {
-        Event::Began { run, resumed } => {
-            let how = if resumed.is_some() {
-                "goes on"
-            } else {
-                "begins"
-            };
-            talk!("{name}: run {} {how}", run.id);
-        }
+        Event::Began { run, resumed } => match resumed {
+            Some(_) => talk!(
+                "{name}: run {} goes on, {} after it began",
+                run.id,
+                ago(run)
+            ),
+            None => talk!("{name}: run {} begins", run.id),
+        },
         Event::Page(progress) | Event::Reading(progress) => {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             if last.elapsed() >= EVERY {
@@ -128,13 +169,19 @@ async fn one(
             printable(why),
             rough(wait)
         ),
-        Event::Restarted { function } => talk!("{name}: `{function}` begins anew"),
+        Event::Restarted { function, why } => talk!("{name}: `{function}` begins anew: {why}"),
     })
     .await;
     Ok(outcome?)
 }
 
-fn show(all: &[Ended], as_json: bool) -> Result<(), Failure> {
+fn talk_findings(name: &str, run: &Run) {
+    for line in report(&run.findings).lines() {
+        talk!("{name}: {line}");
+    }
+}
+
+fn show(all: &[Ended], store: &Path, as_json: bool) -> Result<(), Failure> {
     if as_json {
         let all: Vec<Value> = all.iter().map(Ended::to_json).collect();
         output::json(&Value::Array(all))?;
@@ -151,18 +198,21 @@ fn show(all: &[Ended], as_json: bool) -> Result<(), Failure> {
     for ended in all {
         let name = printable(&ended.name);
         match &ended.outcome {
-            Ok(Outcome::Complete(_)) => continue,
+            Ok(Outcome::Complete(summary)) => {
+                notices(&format!("{name}: "), &summary.run);
+                talk_findings(&name, &summary.run);
+                continue;
+            }
             Ok(Outcome::Refused(run)) => {
+                notices(&format!("{name}: "), run);
                 talk!(
                     "{name}: run {} is not plausible, and has replaced nothing",
                     run.id
                 );
-                for finding in &run.findings {
-                    let message = printable(&finding.message);
-                    talk!("{name}: {}: {message}", printable(&finding.check));
-                }
+                talk_findings(&name, run);
             }
             Ok(Outcome::Stopped(run)) => talk!("{name}: run {} has stopped", run.id),
+            Ok(Outcome::NotBegun) => talk!("{name}: not begun any more"),
             Err(failure) => talk!("{name}: {failure}"),
         }
         failed += 1;
@@ -175,11 +225,12 @@ fn show(all: &[Ended], as_json: bool) -> Result<(), Failure> {
             "{failed} of {} did not end with a snapshot",
             output::counted(all.len(), "tenant", "tenants")
         ),
-        Some(
-            "run the command again: what was cut off goes on, what is complete is read anew; one \
-             that is not plausible is accepted by `harness sync --tenant NAME --accept`"
-                .to_owned(),
-        ),
+        Some(format!(
+            "run the command again: what was cut off goes on, what is complete is read anew; \
+                 one that is not plausible is accepted by `harness sync --store {} --tenant NAME \
+                 --accept`",
+            store.display()
+        )),
     ))
 }
 
@@ -189,6 +240,7 @@ impl Ended {
             Ok(Outcome::Complete(_)) => "complete",
             Ok(Outcome::Refused(_)) => "refused",
             Ok(Outcome::Stopped(_)) => "stopped",
+            Ok(Outcome::NotBegun) => "not begun",
             Err(_) => "failed",
         }
     }
@@ -198,7 +250,7 @@ impl Ended {
         let run = match &self.outcome {
             Ok(Outcome::Complete(summary)) => Some(&summary.run),
             Ok(Outcome::Refused(run) | Outcome::Stopped(run)) => Some(run),
-            Err(_) => None,
+            Ok(Outcome::NotBegun) | Err(_) => None,
         };
         row.push(run.map_or_else(String::new, |run| run.id.to_string()));
         let accounts = match &self.outcome {
@@ -228,7 +280,8 @@ impl Ended {
         let (run, changes, error) = match &self.outcome {
             Ok(Outcome::Complete(summary)) => (Some(&summary.run), Some(&summary.changes), None),
             Ok(Outcome::Refused(run) | Outcome::Stopped(run)) => (Some(run), None, None),
-            Err(failure) => (None, None, Some(failure.to_string())),
+            Ok(Outcome::NotBegun) => (None, None, None),
+            Err(failure) => (None, None, Some(failure.to_json())),
         };
         json!({
             "tenant": self.name,

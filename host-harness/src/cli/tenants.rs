@@ -107,6 +107,18 @@ impl TenantsFile {
                 );
                 return Err(wrong(&problem, EXAMPLE));
             }
+            // As the arguments of the same names.
+            if tenant.max_shrink.is_some_and(|percent| percent > 100) {
+                let problem = format!("`max-shrink` of tenant `{}` is above 100", tenant.name);
+                return Err(wrong(&problem, "it is a share in percent, 0 to 100"));
+            }
+            if tenant
+                .deadline
+                .is_some_and(|seconds| !(1..=86_400).contains(&seconds))
+            {
+                let problem = format!("`deadline` of tenant `{}` is no such time", tenant.name);
+                return Err(wrong(&problem, "it is in seconds, 1 to 86400"));
+            }
             tenants.push(tenant.resolved(folder));
         }
         Ok(Self {

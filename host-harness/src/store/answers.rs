@@ -55,6 +55,22 @@ impl Store {
             count_requests(transaction, run, requests, cached)
         })
     }
+
+    /// Forgets answers to requests, so that these are made again.
+    pub(crate) fn forget_answers(
+        &mut self,
+        run: i64,
+        requests: &[RequestKey],
+    ) -> Result<(), StoreError> {
+        self.in_transaction(|transaction| {
+            let mut delete =
+                transaction.prepare("DELETE FROM answers WHERE run = ?1 AND request = ?2")?;
+            for request in requests {
+                delete.execute(params![run, request.0])?;
+            }
+            Ok(())
+        })
+    }
 }
 
 fn deflated(body: &[u8]) -> io::Result<Vec<u8>> {

@@ -62,7 +62,7 @@ pub enum StoreError {
     #[error("the store `{0}` can only be read")]
     ReadOnly(PathBuf),
     /// Somebody else is writing, and does not stop.
-    #[error("another process holds the store `{0}` locked")]
+    #[error("somebody else writes to the store `{0}`, and does not come to an end")]
     Locked(PathBuf),
     /// Somebody else is syncing the same tenant.
     #[error("another process is syncing the tenant `{tenant}` into the store `{path}`")]

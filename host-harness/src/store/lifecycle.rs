@@ -3,7 +3,10 @@
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use rusqlite::{Transaction, params};
 
-use super::{Run, RunState, Store, StoreError, StoredTenant, tables::TABLES};
+use super::{
+    Run, RunState, Store, StoreError, StoredNotice, StoredTenant, staging::add_notices,
+    tables::TABLES,
+};
 
 /// What a run is begun with.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +15,8 @@ pub(crate) struct RunBy<'a> {
     pub(crate) version: &'a str,
     /// Digest of its component.
     pub(crate) sha256: &'a str,
+    /// Digest of whose credential reads, with which settings, from where.
+    pub(crate) read_as: &'a str,
 }
 
 impl Store {
@@ -59,6 +64,7 @@ impl Store {
         &mut self,
         tenant: &StoredTenant,
         by: RunBy<'_>,
+        notices: &[StoredNotice],
     ) -> Result<i64, StoreError> {
         self.in_transaction(|transaction| {
             let mut earlier = transaction.prepare(
@@ -76,11 +82,14 @@ impl Store {
                 params![tenant.id, now()],
             )?;
             transaction.execute(
-                "INSERT INTO runs (tenant, state, began_at, connector_version, component_sha256)
-                 VALUES (?1, 'running', ?2, ?3, ?4)",
-                params![tenant.id, now(), by.version, by.sha256],
+                "INSERT INTO runs (tenant, state, began_at, connector_version, component_sha256,
+                                   read_as)
+                 VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
+                params![tenant.id, now(), by.version, by.sha256, by.read_as],
             )?;
-            Ok(transaction.last_insert_rowid())
+            let run = transaction.last_insert_rowid();
+            add_notices(transaction, run, notices)?;
+            Ok(run)
         })
     }
 
@@ -94,20 +103,21 @@ impl Store {
             Ok(())
         })
     }
-
-    /// Whether what a run has read is still there.
-    pub(crate) fn is_staged(&self, run: i64) -> Result<bool, StoreError> {
-        let any = "SELECT EXISTS (SELECT 1 FROM staged_accounts WHERE run = ?1)";
-        self.read(|connection| connection.query_row(any, [run], |row| row.get(0)))
-    }
 }
 
 /// Forgets what a run has read. Its checkpoints stay, for what they count.
 pub(super) fn forget_staged(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     let staged = TABLES.iter().map(|table| format!("staged_{}", table.name));
-    for table in staged.chain(["staged_duplicates".to_owned(), "answers".to_owned()]) {
+    let besides = ["staged_duplicates", "staged_suspects"].map(str::to_owned);
+    for table in staged.chain(besides) {
         transaction.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [run])?;
     }
+    forget_answers(transaction, run)
+}
+
+/// Forgets what the vendor has answered to a run.
+pub(super) fn forget_answers(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM answers WHERE run = ?1", [run])?;
     Ok(())
 }
 

@@ -19,8 +19,13 @@ impl TenantLock {
     pub(super) fn take(store: &Path, tenant: &StoredTenant) -> Result<Self, StoreError> {
         // Not the database itself: to close a second handle of it would drop the
         // locks that SQLite has on it. The file stays, since a lock on a file that
-        // somebody removes guards nothing.
-        let mut name = store.as_os_str().to_owned();
+        // somebody removes guards nothing. Beside the store itself, whatever link
+        // leads to it.
+        let own = store.canonicalize().map_err(|cause| StoreError::File {
+            path: store.to_owned(),
+            cause,
+        })?;
+        let mut name = own.into_os_string();
         name.push(format!("-sync-{}", tenant.id));
         let failed = |cause| StoreError::File {
             path: Path::new(&name).to_owned(),

@@ -18,7 +18,7 @@ mod staging;
 mod tables;
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -33,13 +33,13 @@ pub(crate) use rows::{Lookup, Rows};
 pub use run::{Checkpoint, Finding, Run, RunState, Severity, StoredNotice, StoredTenant};
 pub use snapshot::Changes;
 pub(crate) use staging::StagedPage;
-pub(crate) use tables::{ACCOUNTS, ENTITLEMENTS, GRANTS, RESOURCES, Table};
+pub(crate) use tables::{ACCOUNTS, ENTITLEMENTS, GRANTS, LAST_ACTIVITY, RESOURCES, Table};
 
 use migration::Found;
 
 /// How long to wait for somebody else's write: the longest one is that which
-/// makes a large run the tenant's snapshot, some seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// makes a large run the tenant's snapshot, some seconds for 100,000 accounts.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Memory for pages of the database, in KiB. What does not fit is on the disk.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -55,12 +55,23 @@ pub struct Store {
 impl Store {
     /// Opens a store to write, or makes one; what an earlier version has written
     /// is brought up to date. The whole file is checked for damage first, some
-    /// seconds for a gigabyte.
+    /// seconds for a gigabyte. It is then no longer for everybody to read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        create(path).map_err(|cause| StoreError::File {
+        Self::open_to_write(path, true)
+    }
+
+    /// The same for a store that this process has opened to write before, and so
+    /// has checked.
+    pub(crate) fn open_again(path: &Path) -> Result<Self, StoreError> {
+        Self::open_to_write(path, false)
+    }
+
+    fn open_to_write(path: &Path, checks: bool) -> Result<Self, StoreError> {
+        let file = |cause| StoreError::File {
             path: path.to_owned(),
             cause,
-        })?;
+        };
+        create(path).map_err(file)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut store = Self::connect(path, flags)?;
         // Asked for writing, SQLite also opens what it can only read.
@@ -68,9 +79,19 @@ impl Store {
             return Err(StoreError::ReadOnly(path.to_owned()));
         }
         let found = store.found()?;
-        store.check()?;
+        if checks {
+            store.check()?;
+        }
+        // By now it is known to be a store, or empty.
+        close_to_others(path);
         store.prepare(found).map_err(|error| store.failed(&error))?;
         Ok(store)
+    }
+
+    /// Waits that long for somebody else's write, where a minute is too long.
+    pub fn patience(self, patience: Duration) -> Result<Self, StoreError> {
+        self.read(|connection| connection.busy_timeout(patience))?;
+        Ok(self)
     }
 
     /// Opens a store to read. It must be there, and of today's schema.
@@ -89,8 +110,8 @@ impl Store {
         let mut store = Self::connect(path, flags)?;
         let found = match store.found() {
             // Where the folder can't be written to, a log can't be shared with
-            // anybody. Then there is nobody to share it with.
-            Err(StoreError::File { .. }) => {
+            // anybody. Without a log, all there is is in the file.
+            Err(StoreError::File { .. }) if !has_log(path) => {
                 let flags = flags | OpenFlags::SQLITE_OPEN_URI;
                 store.connection = Self::connect(&unshared(path), flags)?.connection;
                 store.found()?
@@ -218,6 +239,51 @@ fn unshared(path: &Path) -> PathBuf {
     }
     uri.push_str("?immutable=1");
     uri.into()
+}
+
+/// Whether there may be changes that are not in the file itself.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// Takes away what everybody on the machine may do with a store that is there:
+/// it may have been copied, or touched, with other rights. A group that somebody
+/// has let in stays.
+fn close_to_others(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        const OTHERS: u32 = 0o007;
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            let Ok(found) = fs::metadata(&file) else {
+                continue;
+            };
+            let mode = found.permissions().mode() & 0o777;
+            if mode & OTHERS == 0 {
+                continue;
+            }
+            let closed = fs::Permissions::from_mode(mode & !OTHERS);
+            match fs::set_permissions(&file, closed) {
+                Ok(()) => tracing::warn!(
+                    target: "harness::store",
+                    "everybody could use `{}`, and can't any more",
+                    Path::new(&file).display()
+                ),
+                Err(error) => tracing::warn!(
+                    target: "harness::store",
+                    "everybody can use `{}`, and that can't be changed: {error}",
+                    Path::new(&file).display()
+                ),
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 /// Makes an empty file where there is none. Names and addresses of people will

@@ -47,32 +47,37 @@ impl Rows {
         }
     }
 
-    /// Puts them where they belong. Says what of it is worth knowing.
+    /// Puts them where they belong.
     pub(super) fn stage(
         &self,
         transaction: &Transaction<'_>,
         run: i64,
-    ) -> rusqlite::Result<Option<StoredNotice>> {
-        match self {
+    ) -> rusqlite::Result<Staged> {
+        let is_news = match self {
             Self::Accounts(rows) => {
                 let mut staging = Staging::new(transaction, run, &ACCOUNTS)?;
                 rows.iter().try_for_each(|row| staging.account(row))?;
+                staging.is_news
             }
             Self::Resources(rows) => {
                 let mut staging = Staging::new(transaction, run, &RESOURCES)?;
                 rows.iter().try_for_each(|row| staging.resource(row))?;
+                staging.is_news
             }
             Self::Entitlements(rows) => {
                 let mut staging = Staging::new(transaction, run, &ENTITLEMENTS)?;
                 rows.iter().try_for_each(|row| staging.entitlement(row))?;
+                staging.is_news
             }
             Self::Grants(rows) => {
                 let mut staging = Staging::new(transaction, run, &GRANTS)?;
                 rows.iter().try_for_each(|row| staging.grant(row))?;
+                staging.is_news
             }
             Self::LastActivity(rows, _) => {
                 let mut staging = Staging::new(transaction, run, &LAST_ACTIVITY)?;
                 rows.iter().try_for_each(|row| staging.last_activity(row))?;
+                true
             }
             Self::Lookups(rows) => {
                 let mut corrected = Vec::new();
@@ -81,7 +86,7 @@ impl Rows {
                         corrected.push(lookup.id.as_str());
                     }
                 }
-                return Ok((!corrected.is_empty()).then(|| StoredNotice {
+                let notice = (!corrected.is_empty()).then(|| StoredNotice {
                     code: "lists-disagreed".to_owned(),
                     message: format!(
                         "the lists moved while they were read, and what they say of these \
@@ -89,11 +94,26 @@ impl Rows {
                         corrected.join(", ")
                     ),
                     hint: None,
-                }));
+                });
+                return Ok(Staged {
+                    is_news: true,
+                    notice,
+                });
             }
-        }
-        Ok(None)
+        };
+        Ok(Staged {
+            is_news,
+            notice: None,
+        })
     }
+}
+
+/// What became of a page.
+pub(super) struct Staged {
+    /// Whether a row of it was not there before.
+    pub(super) is_news: bool,
+    /// What of it is worth knowing.
+    pub(super) notice: Option<StoredNotice>,
 }
 
 /// Puts rows where they belong; what is there already is noted as seen twice.
@@ -102,6 +122,8 @@ struct Staging<'t> {
     of: &'static str,
     /// Or lets them be: what is there is right.
     notes_duplicates: bool,
+    /// Whether one of them was not there.
+    is_news: bool,
     insert: Statement<'t>,
     same: Statement<'t>,
     duplicate: Statement<'t>,
@@ -121,6 +143,7 @@ impl<'t> Staging<'t> {
             run,
             of: name,
             notes_duplicates: true,
+            is_news: false,
             insert: transaction.prepare(&format!(
                 "INSERT INTO staged_{name} (run, {}) VALUES (?1, {}) ON CONFLICT DO NOTHING",
                 columns.join(", "),
@@ -230,7 +253,9 @@ impl<'t> Staging<'t> {
     }
 
     fn row(&mut self, key: impl FnOnce() -> String, row: &[&dyn ToSql]) -> rusqlite::Result<()> {
-        if self.insert.execute(row)? == 0 && self.notes_duplicates {
+        if self.insert.execute(row)? > 0 {
+            self.is_news = true;
+        } else if self.notes_duplicates {
             let same: bool = self.same.query_row(row, |row| row.get(0))?;
             self.duplicate
                 .execute(params![self.run, self.of, key(), !same])?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, named_params, types::Type};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Store, StoreError};
+use super::{Changes, Store, StoreError};
 use crate::contract::types::Notice;
 
 /// A tenant that the store knows.
@@ -48,6 +48,13 @@ pub struct Run {
     pub findings: Vec<Finding>,
     /// Who accepted the findings, if somebody did.
     pub accepted_by: Option<String>,
+    /// When they did.
+    pub accepted_at: Option<Timestamp>,
+    /// What has become different with it, by kind, if it is complete.
+    pub changes: Vec<Changes>,
+    /// Digest of whose credential read it, with which settings, from where.
+    #[serde(skip)]
+    pub(crate) read_as: String,
 }
 
 /// How far a run is.
@@ -154,7 +161,7 @@ pub struct Checkpoint {
 const RUNS: &str = "
     SELECT runs.id, runs.state, runs.began_at, runs.ended_at, runs.connector_version,
            runs.component_sha256, runs.requests, runs.cached, runs.notices, runs.findings,
-           runs.accepted_by, tenants.id AS tenant, tenants.name, tenants.app_id, tenants.vendor_id
+           runs.accepted_by, runs.accepted_at, runs.changes, runs.read_as, tenants.id AS tenant, tenants.name, tenants.app_id, tenants.vendor_id
     FROM runs JOIN tenants ON tenants.id = runs.tenant";
 
 impl Store {
@@ -208,10 +215,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         tenant: read_tenant(row)?,
         state: parsed(row, "state", RunState::parse)?,
         began_at: parsed(row, "began_at", |text| text.parse().ok())?,
-        ended_at: match row.get::<_, Option<String>>("ended_at")? {
-            None => None,
-            Some(_) => Some(parsed(row, "ended_at", |text| text.parse().ok())?),
-        },
+        ended_at: time(row, "ended_at")?,
         connector_version: row.get("connector_version")?,
         component_sha256: row.get("component_sha256")?,
         requests: row.get("requests")?,
@@ -219,7 +223,17 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<Run> {
         notices: json(row, "notices")?,
         findings: json(row, "findings")?,
         accepted_by: row.get("accepted_by")?,
+        accepted_at: time(row, "accepted_at")?,
+        changes: json(row, "changes")?,
+        read_as: row.get("read_as")?,
     })
+}
+
+fn time(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Option<Timestamp>> {
+    match row.get::<_, Option<String>>(column)? {
+        None => Ok(None),
+        Some(_) => Ok(Some(parsed(row, column, |text| text.parse().ok())?)),
+    }
 }
 
 pub(super) fn read_tenant(row: &Row<'_>) -> rusqlite::Result<StoredTenant> {

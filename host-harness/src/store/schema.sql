@@ -7,6 +7,9 @@
 --     WHERE tenant = ?1 AND from_run <= ?2 AND (to_run IS NULL OR to_run > ?2)
 -- and only a run whose state is `complete` is to be asked for.
 --
+-- What is so now has an index of its own, so that a long history does not make
+-- the next run slower.
+--
 -- Times are RFC 3339 in UTC. JSON is compact, with sorted keys.
 
 CREATE TABLE tenants (
@@ -28,6 +31,8 @@ CREATE TABLE runs (
     -- the tenant's snapshot. refused: what it saw is not plausible, see `findings`.
     -- abandoned: somebody has begun anew.
     state TEXT NOT NULL CHECK (state IN ('running', 'complete', 'refused', 'abandoned')),
+    -- What it shows was true at some time between these. To accept a run does not
+    -- make what it shows any younger.
     began_at TEXT NOT NULL,
     ended_at TEXT,
     connector_version TEXT NOT NULL,
@@ -40,8 +45,15 @@ CREATE TABLE runs (
     notices TEXT NOT NULL DEFAULT '[]',
     -- What was not plausible: a JSON list of {check, severity, message, hint, examples}.
     findings TEXT NOT NULL DEFAULT '[]',
-    -- Who accepted the findings, if somebody did.
-    accepted_by TEXT
+    -- Who accepted the findings, and when, if somebody did.
+    accepted_by TEXT,
+    accepted_at TEXT,
+    -- What has become different with it, once it is complete: a JSON list of
+    -- {of, total, added, changed, removed}.
+    changes TEXT NOT NULL DEFAULT '[]',
+    -- Digest of whose credential read it, with which settings, from where. A run
+    -- that was cut off goes on only as it was begun.
+    read_as TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE INDEX runs_of_tenant ON runs (tenant, id);
@@ -82,6 +94,8 @@ CREATE TABLE accounts (
     PRIMARY KEY (tenant, id, from_run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX accounts_now ON accounts (tenant) WHERE to_run IS NULL;
+
 CREATE TABLE resources (
     tenant INTEGER NOT NULL REFERENCES tenants (id),
     resource_type TEXT NOT NULL,
@@ -93,6 +107,8 @@ CREATE TABLE resources (
     description TEXT,
     PRIMARY KEY (tenant, resource_type, id, from_run)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX resources_now ON resources (tenant) WHERE to_run IS NULL;
 
 CREATE TABLE entitlements (
     tenant INTEGER NOT NULL REFERENCES tenants (id),
@@ -110,6 +126,8 @@ CREATE TABLE entitlements (
     PRIMARY KEY (tenant, entitlement_type, resource_type, resource, id, from_run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX entitlements_now ON entitlements (tenant) WHERE to_run IS NULL;
+
 CREATE TABLE grants (
     tenant INTEGER NOT NULL REFERENCES tenants (id),
     account TEXT NOT NULL,
@@ -124,6 +142,8 @@ CREATE TABLE grants (
     PRIMARY KEY (tenant, account, entitlement_type, resource_type, resource, entitlement, from_run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX grants_now ON grants (tenant) WHERE to_run IS NULL;
+
 CREATE TABLE last_activity (
     tenant INTEGER NOT NULL REFERENCES tenants (id),
     account TEXT NOT NULL,
@@ -137,8 +157,11 @@ CREATE TABLE last_activity (
     PRIMARY KEY (tenant, account, from_run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX last_activity_now ON last_activity (tenant) WHERE to_run IS NULL;
+
 -- What a run under way has read so far: as above, without versions. Emptied when
--- it ends.
+-- the run is complete, or the next one begins: a refused run waits in here for
+-- somebody to accept it.
 
 CREATE TABLE staged_accounts (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
@@ -208,8 +231,15 @@ CREATE TABLE staged_duplicates (
 
 CREATE INDEX staged_duplicates_of_run ON staged_duplicates (run, of);
 
+-- Accounts that the lists disagree about, and so are looked at one by one.
+CREATE TABLE staged_suspects (
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+
 -- The vendor's answers of a run under way, so that the same request gets the same
--- answer. Emptied when it ends.
+-- answer. Emptied when it ends, however it does.
 CREATE TABLE answers (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     -- Digest of method, URI and the headers that matter.

@@ -1,20 +1,20 @@
 //! A run ends: what it has read becomes the tenant's snapshot, or does not.
 
 use rusqlite::{Transaction, named_params, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Finding, RunState, Store, StoreError,
-    lifecycle::{forget_staged, now},
+    lifecycle::{forget_answers, forget_staged, now},
     tables::{ACCOUNTS, TABLES, Table},
 };
 
 /// What has become different with a run, of one kind of thing.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Changes {
     /// `accounts`, `resources`, `entitlements`, `grants` or `last_activity`.
-    pub of: &'static str,
+    pub of: String,
     /// How many there are.
     pub total: u64,
     /// How many are new.
@@ -45,8 +45,13 @@ impl Store {
             }
             end(transaction, run, RunState::Complete, findings)?;
             transaction.execute(
-                "UPDATE runs SET accepted_by = ?2 WHERE id = ?1",
-                params![run, accepted_by],
+                "UPDATE runs SET changes = ?2, accepted_by = ?3, accepted_at = ?4 WHERE id = ?1",
+                params![
+                    run,
+                    serde_json::to_string(&changes).expect("texts are JSON"),
+                    accepted_by,
+                    accepted_by.map(|_| now()),
+                ],
             )?;
             forget_staged(transaction, run)?;
             Ok(changes)
@@ -58,10 +63,14 @@ impl Store {
     /// Ends a run without replacing anything. What it has read stays, for
     /// somebody to accept.
     pub(crate) fn refuse(&mut self, run: i64, findings: &[Finding]) -> Result<(), StoreError> {
-        self.in_transaction(|transaction| end(transaction, run, RunState::Refused, findings))
+        self.in_transaction(|transaction| {
+            end(transaction, run, RunState::Refused, findings)?;
+            forget_answers(transaction, run)
+        })
     }
 }
 
+/// A run that was refused has ended already: when it read is what counts.
 fn end(
     transaction: &Transaction<'_>,
     run: i64,
@@ -70,7 +79,8 @@ fn end(
 ) -> rusqlite::Result<()> {
     let findings = serde_json::to_string(findings).expect("texts are JSON");
     transaction.execute(
-        "UPDATE runs SET state = ?2, ended_at = ?3, findings = ?4 WHERE id = ?1",
+        "UPDATE runs SET state = ?2, ended_at = coalesce(ended_at, ?3), findings = ?4
+         WHERE id = ?1",
         params![run, state.as_str(), now(), findings],
     )?;
     Ok(())
@@ -145,7 +155,7 @@ fn swap_in(
         |row| row.get(0),
     )?;
     Ok(Changes {
-        of: table.name,
+        of: table.name.to_owned(),
         total,
         added: (inserted as u64).saturating_sub(changed),
         changed,

@@ -1,9 +1,11 @@
 //! What a run under way has read so far: each page is committed with its
 //! checkpoint, so that no death can part them.
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{Rows, Store, StoreError, StoredNotice, tables::Table};
+use super::{
+    Rows, Store, StoreError, StoredNotice, lifecycle::forget_answers, rows::Staged, tables::Table,
+};
 
 /// Notices that a run keeps. More of them are of one kind, with another name in
 /// each.
@@ -26,10 +28,11 @@ pub(crate) struct StagedPage {
 }
 
 impl Store {
-    /// Commits a page with its checkpoint, and whatever else it brought.
-    pub(crate) fn commit_page(&mut self, run: i64, page: &StagedPage) -> Result<(), StoreError> {
+    /// Commits a page with its checkpoint, and whatever else it brought. Whether
+    /// that was anything but what the run had already.
+    pub(crate) fn commit_page(&mut self, run: i64, page: &StagedPage) -> Result<bool, StoreError> {
         self.in_transaction(|transaction| {
-            let noticed = page.rows.stage(transaction, run)?;
+            let Staged { is_news, notice } = page.rows.stage(transaction, run)?;
             transaction.execute(
                 "INSERT INTO checkpoints (run, function, pages, rows, next, done, component_sha256)
                  VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)
@@ -45,17 +48,20 @@ impl Store {
                     page.component_sha256,
                 ],
             )?;
-            add_notices(transaction, run, page.notices.iter().chain(&noticed))?;
-            count_requests(transaction, run, page.requests, page.cached)
+            add_notices(transaction, run, page.notices.iter().chain(&notice))?;
+            count_requests(transaction, run, page.requests, page.cached)?;
+            Ok(is_news)
         })
     }
 
-    /// Forgets what a function has given, so that it begins anew.
+    /// Forgets what a function has given, so that it begins anew; and what the
+    /// vendor has answered, if that was what stood in its way.
     pub(crate) fn restart_function(
         &mut self,
         run: i64,
         function: &str,
         staged: &Table,
+        asks_anew: bool,
         notice: &StoredNotice,
     ) -> Result<(), StoreError> {
         self.in_transaction(|transaction| {
@@ -69,8 +75,20 @@ impl Store {
                 "DELETE FROM checkpoints WHERE run = ?1 AND function = ?2",
                 params![run, function],
             )?;
+            if asks_anew {
+                forget_answers(transaction, run)?;
+            }
             add_notices(transaction, run, [notice])
         })
+    }
+
+    /// Puts down which accounts are to be looked at one by one: those that the
+    /// queries, which put them into `staged_suspects`, find.
+    pub(crate) fn stage_suspects(
+        &mut self,
+        find: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.in_transaction(|transaction| find(transaction))
     }
 
     /// The next accounts of a run behind `after`, by id.
@@ -80,10 +98,30 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
+        self.staged_ids("staged_accounts", run, after, limit)
+    }
+
+    /// The next accounts to look at behind `after`, by id.
+    pub(crate) fn staged_suspects(
+        &self,
+        run: i64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.staged_ids("staged_suspects", run, after, limit)
+    }
+
+    fn staged_ids(
+        &self,
+        table: &str,
+        run: i64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT id FROM staged_accounts WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-            )?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT id FROM {table} WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+            ))?;
             let rows = statement
                 .query_map(params![run, after.unwrap_or_default(), limit], |row| {
                     row.get(0)
@@ -124,7 +162,7 @@ pub(super) fn count_requests(
 }
 
 /// Pages repeat what is left out of each of them.
-fn add_notices<'n>(
+pub(super) fn add_notices<'n>(
     transaction: &Transaction<'_>,
     run: i64,
     notices: impl IntoIterator<Item = &'n StoredNotice>,

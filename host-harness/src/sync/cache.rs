@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::shared::SharedStore;
 use crate::{
     egress::{AnswerCache, KeptAnswer, RequestKey},
@@ -31,6 +33,8 @@ struct State {
     /// What came before that.
     early: Vec<(RequestKey, KeptAnswer)>,
     failure: Option<StoreError>,
+    /// What the page that is being read was told.
+    touched: Vec<RequestKey>,
 }
 
 impl RunCache {
@@ -79,6 +83,24 @@ impl RunCache {
         )
     }
 
+    /// A page has come to its end: what it was told is right.
+    pub(super) fn believe(&self) {
+        self.state().touched.clear();
+    }
+
+    /// A page was told what it can't use: whatever that was, it is asked for once
+    /// more. Else a run would never get by an answer that was bad.
+    pub(super) fn disbelieve(&self) -> Result<(), StoreError> {
+        let (run, touched) = {
+            let mut state = self.state();
+            (state.run, std::mem::take(&mut state.touched))
+        };
+        match run {
+            Some(run) if !touched.is_empty() => self.store.now().forget_answers(run, &touched),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells the store of requests that led to nothing, if it can be told.
     pub(super) fn count(&self) {
         let Some(run) = self.state().run else {
@@ -103,12 +125,13 @@ impl RunCache {
 impl AnswerCache for RunCache {
     fn find(&self, request: &RequestKey) -> Option<KeptAnswer> {
         let run = self.state().run?;
-        let found = self.store.now().answer(run, request);
+        let found = waiting(|| self.store.now().answer(run, request));
         let found = found.unwrap_or_else(|error| {
             self.fail(error);
             None
         });
         if found.is_some() {
+            self.state().touched.push(*request);
             self.cached.fetch_add(1, Ordering::Relaxed);
             self.uncounted_cached.fetch_add(1, Ordering::Relaxed);
         }
@@ -119,7 +142,10 @@ impl AnswerCache for RunCache {
         let run = {
             let mut state = self.state();
             match state.run {
-                Some(run) => run,
+                Some(run) => {
+                    state.touched.push(*request);
+                    run
+                }
                 None => {
                     state.early.push((*request, answer.clone()));
                     return;
@@ -128,10 +154,10 @@ impl AnswerCache for RunCache {
         };
         let (requests, cached) = self.take_uncounted();
         let answers = [(*request, answer.clone())];
-        let kept = self
-            .store
-            .now()
-            .keep_answers(run, &answers, requests, cached);
+        let kept = waiting(|| {
+            let mut store = self.store.now();
+            store.keep_answers(run, &answers, requests, cached)
+        });
         if let Err(error) = kept {
             self.fail(error);
         }
@@ -140,5 +166,14 @@ impl AnswerCache for RunCache {
     fn passed_on(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.uncounted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// For what may have to wait for another tenant's write to the same store: it must
+/// not keep this thread from the work of others meanwhile, where there are others.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

@@ -47,11 +47,18 @@ pub enum SyncError {
         /// The connector's.
         found: String,
     },
-    /// A function gives the token that it was given.
-    #[error("`{function}` does not get on: a page leads to itself")]
+    /// A function's pages lead back to where they came from, or never to anything
+    /// new.
+    #[error("`{function}` does not get on: its pages lead in circles")]
     Stuck {
         /// Which one.
         function: &'static str,
+    },
+    /// The store knows the tenant by several names.
+    #[error("the store has several tenants which the vendor calls `{}`", printable(.found))]
+    Ambiguous {
+        /// What the vendor calls them.
+        found: String,
     },
     /// There is no refused run.
     #[error("the latest run of `{tenant}` is not one that waits to be accepted")]
@@ -73,6 +80,7 @@ impl SyncError {
                     None => on.to_owned(),
                 }
             }
+            Self::Ambiguous { .. } => "say which one with `--tenant`".to_owned(),
             Self::Unnamed => "give the tenant a name with `--tenant`".to_owned(),
             Self::OtherTenant { .. } | Self::OtherApplication { .. } => {
                 "give this one a name of its own with `--tenant`, or use the credential of the \

@@ -4,7 +4,7 @@ use rusqlite::{Connection, ToSql, named_params};
 
 use crate::{
     contract::metadata::EntitlementType,
-    store::{Finding, GRANTS, Severity},
+    store::{ENTITLEMENTS, Finding, GRANTS, LAST_ACTIVITY, RESOURCES, Severity},
 };
 
 /// Rows that are shown of a finding.
@@ -12,6 +12,9 @@ const EXAMPLES: usize = 5;
 
 /// Of fewer, a large share says nothing: one of three may well leave.
 const SMALL: u64 = 20;
+
+/// But that all of so many are gone at once does.
+const NOT_BY_CHANCE: u64 = 5;
 
 const AGAIN: &str = "run the sync again: a list that moved while it was read is whole the next \
                      time; what comes back is a defect of the connector";
@@ -89,6 +92,11 @@ impl Expected {
         known >= SMALL && gone * 100 > known * u64::from(self.max_shrink)
     }
 
+    /// The same of what is not accounts.
+    fn have_vanished(&self, gone: u64, known: u64) -> bool {
+        self.is_too_much(gone, known) || (gone == known && known >= NOT_BY_CHANCE)
+    }
+
     /// The same of accounts: that nobody is left is never right.
     fn are_too_many(&self, gone: u64, known: u64) -> bool {
         self.is_too_much(gone, known) || (gone > 0 && gone == known)
@@ -144,9 +152,9 @@ impl Expected {
         let all = ("".to_owned(), sum(|of| of.1), sum(|of| of.2));
         let mut shrunk: Vec<&(String, u64, u64)> = types
             .iter()
-            .filter(|(_, known, gone)| self.is_too_much(*gone, *known))
+            .filter(|(_, known, gone)| self.have_vanished(*gone, *known))
             .collect();
-        if shrunk.is_empty() && self.is_too_much(all.2, all.1) {
+        if shrunk.is_empty() && self.have_vanished(all.2, all.1) {
             shrunk.push(&all);
         }
         for (kind, known, gone) in shrunk {
@@ -162,6 +170,30 @@ impl Expected {
                 kind => format!("grants of the type {kind}"),
             };
             add(&what, *gone, *known, examples);
+        }
+        for (table, what) in [
+            (&RESOURCES, "resources"),
+            (&ENTITLEMENTS, "entitlements"),
+            (&LAST_ACTIVITY, "traces of last activity"),
+        ] {
+            let lost = format!(
+                "FROM {name} AS known WHERE known.tenant = :tenant AND known.to_run IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM staged_{name} AS seen WHERE seen.run = :run AND {})",
+                table.same_thing("seen", "known"),
+                name = table.name,
+            );
+            let gone = connection.query_row(&format!("SELECT count(*) {lost}"), of, first)?;
+            let known = format!(
+                "SELECT count(*) FROM {} WHERE tenant = ?1 AND to_run IS NULL",
+                table.name
+            );
+            let known = connection.query_row(&known, [self.tenant], first)?;
+            if self.have_vanished(gone, known) {
+                let keys = table.keys.join(" || ' ' || ");
+                let some = format!("SELECT {keys} {lost} ORDER BY 1");
+                let examples = examples(connection, &some, of, |row| row.get(0))?;
+                add(what, gone, known, examples);
+            }
         }
         Ok(())
     }

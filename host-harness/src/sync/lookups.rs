@@ -14,31 +14,32 @@ use super::integrity::{Expected, GONE, OUT_OF_BOUNDS, STRAYS, most};
 /// gone. With more of them something else is wrong, and the run is refused.
 const MOVED: u64 = 200;
 
-/// The next accounts behind `after` that the lists disagree about, by id.
-pub(super) fn suspects(
+/// Puts down the accounts that the lists disagree about. Once for all pages of
+/// them: to look again with each would take longer the more there are.
+pub(super) fn stage_suspects(
     connection: &Connection,
     expected: &Expected,
-    after: &str,
-    limit: usize,
     believes_shrinkage: bool,
-) -> rusqlite::Result<Vec<String>> {
-    let mut suspects = Vec::new();
+) -> rusqlite::Result<()> {
     let (run, tenant) = (expected.run, expected.tenant);
+    let stage = |ids: &str, of: Params<'_>| {
+        connection.execute(
+            &format!(
+                "INSERT OR IGNORE INTO staged_suspects (run, id) SELECT :run, id FROM ({ids})"
+            ),
+            of,
+        )
+    };
+    // By a process that died before it looked at the first of them.
+    connection.execute("DELETE FROM staged_suspects WHERE run = ?1", [run])?;
     if believes_shrinkage || !expected.too_many_gone(connection)? {
-        let mut gone = connection.prepare(&format!(
-            "SELECT known.id {GONE} AND known.id > :after ORDER BY known.id LIMIT :limit"
-        ))?;
-        let params =
-            named_params! { ":run": run, ":tenant": tenant, ":after": after, ":limit": limit };
-        let rows = gone.query_map(params, |row| row.get::<_, String>(0))?;
-        for id in rows {
-            suspects.push(id?);
-        }
+        let gone = format!("SELECT known.id AS id {GONE}");
+        stage(&gone, named_params! { ":run": run, ":tenant": tenant })?;
     }
     let strays = format!("SELECT DISTINCT grants.account AS id {STRAYS}");
     let of_run = named_params! { ":run": run };
     if count(connection, &strays, of_run)? <= MOVED {
-        suspects.extend(behind(connection, &strays, of_run, after, limit)?);
+        stage(&strays, of_run)?;
     }
     for kind in &expected.types {
         let of_type = named_params! {
@@ -48,13 +49,10 @@ pub(super) fn suspects(
             ":max": most(kind),
         };
         if count(connection, OUT_OF_BOUNDS, of_type)? <= MOVED {
-            suspects.extend(behind(connection, OUT_OF_BOUNDS, of_type, after, limit)?);
+            stage(OUT_OF_BOUNDS, of_type)?;
         }
     }
-    suspects.sort_unstable();
-    suspects.dedup();
-    suspects.truncate(limit);
-    Ok(suspects)
+    Ok(())
 }
 
 type Params<'a> = &'a [(&'a str, &'a dyn rusqlite::ToSql)];
@@ -63,18 +61,4 @@ fn count(connection: &Connection, ids: &str, of: Params<'_>) -> rusqlite::Result
     connection.query_row(&format!("SELECT count(*) FROM ({ids})"), of, |row| {
         row.get(0)
     })
-}
-
-/// The first of these that come behind `after`; there are not many.
-fn behind(
-    connection: &Connection,
-    ids: &str,
-    of: Params<'_>,
-    after: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!("SELECT id FROM ({ids}) ORDER BY id"))?;
-    let rows = statement.query_map(of, |row| row.get::<_, String>(0))?;
-    let behind = rows.filter(|id| id.as_ref().map_or(true, |id| id.as_str() > after));
-    behind.take(limit).collect()
 }

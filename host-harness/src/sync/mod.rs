@@ -33,22 +33,31 @@ mod reading;
 mod shared;
 mod stop;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use error::SyncError;
 pub use progress::{Event, Observer, Progress};
 pub use stop::Stop;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use cache::RunCache;
 use integrity::Expected;
-use reading::{Function, Read, Reading};
+use reading::{Function, Read, Reading, pause, wait_before};
 use shared::SharedStore;
 
 use crate::{
-    Connector, Tenant,
-    store::{Changes, Finding, Run, RunBy, RunState, Severity, Store, StoreError, StoredTenant},
+    CallError, Connector, Tenant,
+    contract::credentials::Tenant as Identity,
+    store::{
+        Changes, Finding, Run, RunBy, RunState, Severity, Store, StoreError, StoredNotice,
+        StoredTenant,
+    },
 };
 
 /// How a sync goes.
@@ -64,6 +73,9 @@ pub struct SyncOptions {
     pub max_shrink: u8,
     /// Begin anew, even if a run was cut off.
     pub restart: bool,
+    /// Go on with a run that was cut off only if it began no longer ago than that:
+    /// what it has read is not read again.
+    pub resume_within: Duration,
     /// Who accepts whatever is found, if somebody does.
     pub accept: Option<String>,
     /// Tells it to end at the next page.
@@ -78,6 +90,7 @@ impl Default for SyncOptions {
             // People leave and teams are dissolved, but not so many in a night.
             max_shrink: 30,
             restart: false,
+            resume_within: Duration::from_secs(24 * 60 * 60),
             accept: None,
             stop: Stop::default(),
         }
@@ -94,6 +107,8 @@ pub enum Outcome {
     Refused(Run),
     /// It was told to stop. The next sync goes on.
     Stopped(Run),
+    /// It was told to stop before there was a run.
+    NotBegun,
 }
 
 /// What a complete run comes to.
@@ -120,14 +135,20 @@ pub async fn run(
     let cache = Arc::new(RunCache::new(store.clone()));
     let tenant = tenant.remembering(Arc::clone(&cache) as Arc<_>);
     // Whose is the credential? Asked each time, also by who goes on.
-    let identity = tenant.validate().await.map_err(|error| SyncError::Call {
-        function: "credentials.validate",
-        error: Box::new(error),
-    })?;
+    let Some(identity) = whose_credential(&tenant, options, observer).await? else {
+        return Ok(Outcome::NotBegun);
+    };
     let connector = tenant.connector();
+    let read_as = read_as(&tenant, &identity);
+    let limits = identity.warnings.into_iter().map(|warning| StoredNotice {
+        code: "credential-warning".to_owned(),
+        message: warning,
+        hint: None,
+    });
+    let limits: Vec<StoredNotice> = limits.collect();
     let stored = identified(&store, options, connector, identity.id)?;
     let _lock = store.now().lock(&stored)?;
-    let (run, resumed) = begin(&store, &stored, options, connector).await?;
+    let (run, resumed) = begin(&store, &stored, options, connector, read_as, limits).await?;
     cache.begin(run.id)?;
     (observer)(Event::Began { run: &run, resumed });
     let previous = store.now().latest_complete(&stored)?;
@@ -178,9 +199,6 @@ pub async fn accept(store: Store, tenant: &str, by: &str) -> Result<Outcome, Syn
         .latest_run(&stored)?
         .filter(|run| run.state == RunState::Refused)
         .ok_or_else(nothing)?;
-    if !store.is_staged(run.id)? {
-        return Err(nothing());
-    }
     let previous = store.latest_complete(&stored)?.map(|run| run.id);
     let by = by.to_owned();
     let store = SharedStore::new(store);
@@ -188,6 +206,69 @@ pub async fn accept(store: Store, tenant: &str, by: &str) -> Result<Outcome, Syn
         .with(move |store| complete(store, &stored, run.id, previous, &run.findings, Some(&by)))
         .await?;
     Ok(Outcome::Complete(summary))
+}
+
+/// The tenant in the store that a credential is for, if it is there: by what the
+/// vendor calls it.
+pub async fn whose(tenant: &Tenant, store: &Store) -> Result<Option<StoredTenant>, SyncError> {
+    let identity = tenant
+        .validate()
+        .await
+        .map_err(call("credentials.validate"))?;
+    let app = &tenant.connector().descriptor().app_id;
+    let mut known = store.tenants()?.into_iter().filter(|stored| {
+        !identity.id.is_empty() && stored.vendor_id == identity.id && stored.app_id == *app
+    });
+    match (known.next(), known.next()) {
+        (Some(_), Some(_)) => Err(SyncError::Ambiguous { found: identity.id }),
+        (found, _) => Ok(found),
+    }
+}
+
+/// Asked each time, also by who goes on. None if the sync is stopped meanwhile.
+async fn whose_credential(
+    tenant: &Tenant,
+    options: &SyncOptions,
+    observer: &Observer<'_>,
+) -> Result<Option<Identity>, SyncError> {
+    const FUNCTION: &str = "credentials.validate";
+    let mut failures = 0;
+    loop {
+        let error = match tenant.validate().await {
+            Ok(identity) => return Ok(Some(identity)),
+            Err(error) => error,
+        };
+        failures += 1;
+        match wait_before(&error, failures) {
+            None => return Err(call(FUNCTION)(error)),
+            Some(wait) => {
+                if pause(options, observer, FUNCTION, &error, wait).await == Read::Stopped {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+fn call(function: &'static str) -> impl Fn(CallError) -> SyncError {
+    move |error| SyncError::Call {
+        function,
+        error: Box::new(error),
+    }
+}
+
+/// Digest of all that decides what a run can see: whose credential it is, and
+/// where the connector is sent with which settings. No secret is in it.
+fn read_as(tenant: &Tenant, identity: &Identity) -> String {
+    let origins: Vec<String> = tenant.grant().origins().map(ToString::to_string).collect();
+    let text = serde_json::json!([
+        identity.acting_as,
+        identity.role,
+        tenant.settings(),
+        origins
+    ]);
+    let digest = Sha256::digest(text.to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The tenant in the store that the credential is for.
@@ -227,30 +308,49 @@ async fn begin(
     stored: &StoredTenant,
     options: &SyncOptions,
     connector: &Connector,
+    read_as: String,
+    mut notices: Vec<StoredNotice>,
 ) -> Result<(Run, Option<u64>), SyncError> {
-    let (stored, restart, connector) = (stored.clone(), options.restart, connector.clone());
+    let (stored, options, connector) = (stored.clone(), options.clone(), connector.clone());
     let begun = store.with(move |store| {
         let by = RunBy {
             version: &connector.descriptor().version,
             sha256: connector.sha256(),
+            read_as: &read_as,
         };
         let cut_off = store
             .latest_run(&stored)?
-            .filter(|run| run.state == RunState::Running && !restart);
-        let resumed = match &cut_off {
-            Some(run) => {
-                store.resume_run(run.id, by)?;
-                let checkpoints = store.checkpoints(run.id)?;
-                Some(checkpoints.iter().map(|checkpoint| checkpoint.pages).sum())
+            .filter(|run| run.state == RunState::Running && !options.restart);
+        if let Some(run) = cut_off {
+            match left_behind(&run, &read_as, options.resume_within) {
+                None => {
+                    store.resume_run(run.id, by)?;
+                    let checkpoints = store.checkpoints(run.id)?;
+                    let pages = checkpoints.iter().map(|checkpoint| checkpoint.pages).sum();
+                    return Ok((current(store, &stored)?, Some(pages)));
+                }
+                Some(why) => notices.push(StoredNotice {
+                    code: "begun-anew".to_owned(),
+                    message: format!("run {} was cut off and is not gone on with: {why}", run.id),
+                    hint: None,
+                }),
             }
-            None => {
-                store.begin_run(&stored, by)?;
-                None
-            }
-        };
-        Ok((current(store, &stored)?, resumed))
+        }
+        store.begin_run(&stored, by, &notices)?;
+        Ok((current(store, &stored)?, None))
     });
     Ok(begun.await?)
+}
+
+/// Why a run that was cut off is not gone on with, if it is not: half of what it
+/// would show would be of another time, or seen by somebody else.
+fn left_behind(run: &Run, read_as: &str, resume_within: Duration) -> Option<String> {
+    let age = Timestamp::now().duration_since(run.began_at);
+    if run.read_as != read_as {
+        return Some("it was begun with another credential, or with other settings".to_owned());
+    }
+    let is_old = age > SignedDuration::try_from(resume_within).unwrap_or(SignedDuration::MAX);
+    is_old.then(|| format!("it began at {}", run.began_at))
 }
 
 /// All is read: is it plausible, or accepted?

@@ -30,11 +30,12 @@ pub enum Event<'a> {
         /// Until it is tried again.
         wait: Duration,
     },
-    /// A function begins anew: this version of the connector does not know the
-    /// token of an earlier one.
+    /// A function begins anew.
     Restarted {
         /// Which one.
         function: &'static str,
+        /// Why, as the end of a sentence.
+        why: &'static str,
     },
 }
 

@@ -1,6 +1,8 @@
 //! Reads a tenant, function by function, page by page.
 
 use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     CallError, Tenant,
-    contract::types::{ErrorCode, Notice, PageRequest},
+    contract::types::{Account, ErrorCode, Grant, Notice, PageRequest},
     store::{
         ACCOUNTS, ENTITLEMENTS, GRANTS, Lookup, RESOURCES, Rows, StagedPage, StoredNotice, Table,
     },
@@ -78,6 +80,10 @@ const ATTEMPTS: u32 = 4;
 /// then some.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
+/// Pages in a row that bring nothing which the run had not: a connector that gives
+/// more of them does not get on.
+const PAGES_WITHOUT_NEWS: u32 = 1_000;
+
 /// Between two words about a page that takes long.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -123,6 +129,12 @@ impl Reading<'_> {
         };
         let mut failures = 0;
         let mut is_restarted = false;
+        // Digests of the tokens that this process was given.
+        let mut known = HashSet::new();
+        let mut without_news = 0;
+        if function == Function::Lookups && place.pages == 0 {
+            self.stage_suspects().await?;
+        }
         loop {
             if self.options.stop.is_stopped() {
                 return Ok(Read::Stopped);
@@ -134,18 +146,28 @@ impl Reading<'_> {
             }
             let error = match outcome {
                 Ok(page) => {
-                    if page.next.is_some() && page.next == place.next {
-                        return Err(SyncError::Stuck {
-                            function: function.name(),
-                        });
+                    let stuck = || SyncError::Stuck {
+                        function: function.name(),
+                    };
+                    let is_known = |next: &String| {
+                        Some(next) == place.next.as_ref() || !known.insert(digest(next))
+                    };
+                    if page.next.as_ref().is_some_and(is_known) {
+                        return Err(stuck());
                     }
                     place.pages += 1;
                     place.rows += page.rows.len() as u64;
                     place.next.clone_from(&page.next);
                     let run = self.expected.run;
-                    self.store
+                    let is_news = self
+                        .store
                         .with(move |store| store.commit_page(run, &page))
                         .await?;
+                    self.cache.believe();
+                    without_news = if is_news { 0 } else { without_news + 1 };
+                    if without_news >= PAGES_WITHOUT_NEWS {
+                        return Err(stuck());
+                    }
                     (self.observer)(Event::Page(&self.progress(function, &place)));
                     if place.next.is_none() {
                         return Ok(Read::Through);
@@ -156,14 +178,22 @@ impl Reading<'_> {
                 Err(error) => error,
             };
             let code = error.to_contract().code;
-            if code == ErrorCode::InvalidPageToken
-                && let (Some(_), Some(staged), false) =
-                    (&place.next, function.staged(), is_restarted)
+            let wrong_place = match code {
+                ErrorCode::InvalidPageToken => Some(WrongPlace::UnknownToken),
+                ErrorCode::Conflict => Some(WrongPlace::ListMoved),
+                _ => None,
+            };
+            if let (Some(why), Some(_), Some(staged), false) =
+                (wrong_place, &place.next, function.staged(), is_restarted)
             {
-                self.restart(function, staged).await?;
+                self.restart(function, staged, why).await?;
                 place = Place::default();
+                known.clear();
                 is_restarted = true;
                 continue;
+            }
+            if !is_passing(code) {
+                self.cache.disbelieve()?;
             }
             failures += 1;
             match wait_before(&error, failures) {
@@ -281,15 +311,22 @@ impl Reading<'_> {
         &self,
         token: Option<&str>,
     ) -> Result<(Vec<String>, Option<String>), SyncError> {
+        let (run, after) = (self.expected.run, token.map(str::to_owned));
+        let ids = self
+            .store
+            .with(move |store| store.staged_suspects(run, after.as_deref(), LOOKUPS + 1));
+        Ok(cut(ids.await?, LOOKUPS))
+    }
+
+    async fn stage_suspects(&self) -> Result<(), SyncError> {
         let expected = Arc::clone(&self.expected);
-        let after = token.unwrap_or_default().to_owned();
         let believes = self.options.accept.is_some();
-        let ids = self.store.with(move |store| {
-            store.read(|connection| {
-                lookups::suspects(connection, &expected, &after, LOOKUPS + 1, believes)
+        let staged = self.store.with(move |store| {
+            store.stage_suspects(|connection| {
+                lookups::stage_suspects(connection, &expected, believes)
             })
         });
-        Ok(cut(ids.await?, LOOKUPS))
+        Ok(staged.await?)
     }
 
     async fn staged_accounts(
@@ -309,11 +346,9 @@ impl Reading<'_> {
     async fn look_up(&self, ids: Vec<String>) -> Result<Vec<Lookup>, CallError> {
         let mut lookups = Vec::with_capacity(ids.len());
         for id in ids {
-            let found = match self.tenant.get_account(&id).await {
-                Ok(account) => {
-                    let grants = self.tenant.account_grants(&id).await?;
-                    Some((account, grants.items))
-                }
+            let found = match self.look_at(&id).await {
+                Ok(found) => Some(found),
+                // It may also go between the two questions.
                 Err(error) if error.to_contract().code == ErrorCode::NotFound => None,
                 Err(error) => return Err(error),
             };
@@ -322,36 +357,44 @@ impl Reading<'_> {
         Ok(lookups)
     }
 
-    async fn restart(&self, function: Function, staged: &'static Table) -> Result<(), SyncError> {
+    async fn look_at(&self, id: &str) -> Result<(Account, Vec<Grant>), CallError> {
+        let account = self.tenant.get_account(id).await?;
+        let grants = self.tenant.account_grants(id).await?;
+        Ok((account, grants.items))
+    }
+
+    async fn restart(
+        &self,
+        function: Function,
+        staged: &'static Table,
+        why: WrongPlace,
+    ) -> Result<(), SyncError> {
         let run = self.expected.run;
+        let because = match why {
+            WrongPlace::UnknownToken => "its token was of another version of the connector",
+            WrongPlace::ListMoved => "the list had moved too far to go on with it",
+        };
         let notice = StoredNotice {
             code: "function-restarted".to_owned(),
-            message: format!(
-                "`{}` was begun anew, since its token was of another version of the connector",
-                function.name()
-            ),
+            message: format!("`{}` was begun anew, since {because}", function.name()),
             hint: None,
         };
+        let asks_anew = why == WrongPlace::ListMoved;
         self.store
-            .with(move |store| store.restart_function(run, function.name(), staged, &notice))
+            .with(move |store| {
+                store.restart_function(run, function.name(), staged, asks_anew, &notice)
+            })
             .await?;
+        self.cache.believe();
         (self.observer)(Event::Restarted {
             function: function.name(),
+            why: because,
         });
         Ok(())
     }
 
     async fn wait(&self, function: Function, error: &CallError, wait: Duration) -> Read {
-        let why = error.to_string();
-        (self.observer)(Event::Waiting {
-            function: function.name(),
-            why: &why,
-            wait,
-        });
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Read::Through,
-            () = self.options.stop.stopped() => Read::Stopped,
-        }
+        pause(self.options, self.observer, function.name(), error, wait).await
     }
 
     fn progress(&self, function: Function, place: &Place) -> Progress {
@@ -392,24 +435,66 @@ fn cut(mut ids: Vec<String>, size: usize) -> (Vec<String>, Option<String>) {
     (ids, next)
 }
 
-/// How long to wait before a page is tried once more; none if that is no use.
-/// What the vendor has answered by then is not asked for again.
-fn wait_before(error: &CallError, failures: u32) -> Option<Duration> {
-    if failures >= ATTEMPTS {
-        return None;
+/// Why a function can't go on where it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum WrongPlace {
+    /// This version of the connector does not know the token.
+    UnknownToken,
+    /// What the vendor lists is not what it was.
+    ListMoved,
+}
+
+/// Gives the vendor, or the network, some time.
+pub(super) async fn pause(
+    options: &SyncOptions,
+    observer: &Observer<'_>,
+    function: &'static str,
+    error: &CallError,
+    wait: Duration,
+) -> Read {
+    let why = error.to_string();
+    (observer)(Event::Waiting {
+        function,
+        why: &why,
+        wait,
+    });
+    tokio::select! {
+        () = tokio::time::sleep(wait) => Read::Through,
+        () = options.stop.stopped() => Read::Stopped,
     }
-    let error = error.to_contract();
-    let is_passing = matches!(
-        error.code,
+}
+
+fn digest(token: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether it is the vendor's, or the network's, weather.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
         ErrorCode::RateLimited
             | ErrorCode::BudgetExhausted
             | ErrorCode::Unavailable
             | ErrorCode::Timeout
             | ErrorCode::ConnectionFailed
-    );
+    )
+}
+
+/// How long to wait before a call is tried once more; none if that is no use.
+/// What the vendor has answered by then is not asked for again, but where it makes
+/// no sense.
+pub(super) fn wait_before(error: &CallError, failures: u32) -> Option<Duration> {
+    if failures >= ATTEMPTS {
+        return None;
+    }
+    let error = error.to_contract();
+    let is_worth_it = is_passing(error.code)
+        || matches!(error.code, ErrorCode::InvalidResponse | ErrorCode::Conflict);
     let wait = match error.retry_after {
         Some(seconds) => Duration::from_secs(seconds.into()),
         None => Duration::from_secs(1 << failures),
     };
-    is_passing.then(|| wait.min(LONGEST_WAIT))
+    is_worth_it.then(|| wait.min(LONGEST_WAIT))
 }

@@ -170,8 +170,8 @@ fn a_refused_run_is_reported_and_accepted_by_name() {
         assert_eq!(accepted.status.code(), Some(0), "{}", err(&accepted));
         assert_eq!(
             site.simulator.request_count(),
-            asked,
-            "nothing is read again"
+            asked + 3,
+            "whose the credential is, and nothing more"
         );
         let outcome = json(&accepted);
         assert_eq!(outcome["run"]["id"], 2);

@@ -1,7 +1,7 @@
 //! Syncs that are cut off, by whatever, and go on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -18,9 +18,13 @@ use host_harness::{
 };
 use pagerduty_simulator::{Exchange, Listening, Simulator};
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Desk, config, dump, requests::counted, rows, stopped};
+use super::{
+    Desk, config, dump,
+    requests::{counted, template},
+    rows, stopped,
+};
 use crate::{
     command_line::harness,
     registry::second_version,
@@ -29,20 +33,59 @@ use crate::{
 
 #[test]
 fn a_sync_that_is_killed_after_any_page_ends_as_if_it_had_not_been() {
-    run(sweep(2_000, None));
+    run(sweep(Simulator::new(config(2_000)), None, None));
 }
 
 /// Many of these take no request at all: what they hold has come with others.
 #[test]
 fn a_sync_in_small_pages_that_is_killed_after_any_of_them_ends_as_if_it_had_not_been() {
-    run(sweep(120, Some(20)));
+    run(sweep(Simulator::new(config(120)), Some(20), None));
+}
+
+/// Somebody has left, somebody has come, somebody is called something else: what
+/// becomes of them is told from the run before, in the transaction of the end.
+#[test]
+fn a_later_sync_that_is_killed_after_any_page_ends_as_if_it_had_not_been() {
+    run(async {
+        let desk = Desk::new(120).await;
+        desk.sync().await;
+        let gone = desk.delete_somebody();
+        let users = desk.users();
+        let renamed = users[5]["id"].as_str().expect("an id");
+        for (method, target, user) in [
+            (
+                "PUT",
+                format!("/users/{renamed}"),
+                json!({ "name": "Somebody Else" }),
+            ),
+            (
+                "POST",
+                "/users".to_owned(),
+                json!({ "type": "user", "name": "New Here", "email": "new@acme.example" }),
+            ),
+        ] {
+            let body = json!({ "user": user });
+            let (status, said) = desk.simulator().ask(method, &target, Some(&body));
+            assert!(status < 300, "{method} {target}: {said}");
+        }
+        let base = desk.folder.path().join("base.db");
+        copy(&desk.file(), &base);
+        let uncut = sweep(desk.simulator().fork(), Some(20), Some(&base)).await;
+        for what in [gone.as_str(), "deprovisioned", "New Here", "Somebody Else"] {
+            assert!(uncut.dump.contains(what), "{what}");
+        }
+        let looked_up = uncut.functions.iter().any(|function| {
+            function[0] == "directory.get-account".to_owned().into() && function[2] == 1.into()
+        });
+        assert!(looked_up, "{:?}", uncut.functions);
+    });
 }
 
 /// The command, killed while it commits its first page, its second one, ... and
 /// the run as a whole; and then once more, to its end.
-async fn sweep(users: usize, page_size: Option<u32>) {
-    let simulator = Simulator::new(config(users));
-    let uncut = uncut(simulator.fork(), page_size).await;
+/// `base` is the store that it begins with.
+async fn sweep(simulator: Simulator, page_size: Option<u32>, base: Option<&Path>) -> Arc<Uncut> {
+    let uncut = uncut(simulator.fork(), page_size, base).await;
     let pages = uncut.asked.len();
     assert!(pages >= 20, "{pages}");
     let simulator = Arc::new(simulator);
@@ -51,9 +94,10 @@ async fn sweep(users: usize, page_size: Option<u32>) {
     let mut cuts = tokio::task::JoinSet::new();
     for cut in 0..=pages {
         let (simulator, uncut, places) = (simulator.clone(), uncut.clone(), places.clone());
+        let base = base.map(Path::to_owned);
         cuts.spawn(async move {
             let _place = places.acquire().await.expect("open");
-            let site = Site::new(simulator.fork(), page_size).await;
+            let site = Site::new(simulator.fork(), page_size, base.as_deref()).await;
             tokio::task::spawn_blocking(move || site.killed_in(cut, &uncut))
                 .await
                 .expect("it ends the same");
@@ -64,6 +108,7 @@ async fn sweep(users: usize, page_size: Option<u32>) {
         failed.extend(cut.err().map(|error| error.to_string()));
     }
     assert!(failed.is_empty(), "{failed:#?}");
+    uncut
 }
 
 /// What a sync comes to that nobody cuts off.
@@ -76,10 +121,15 @@ struct Uncut {
     functions: Vec<Vec<rusqlite::types::Value>>,
 }
 
-const FUNCTIONS: &str = "SELECT function, pages, rows, next, done FROM checkpoints ORDER BY 1";
+const FUNCTIONS: &str = "
+    SELECT function, pages, rows, next, done FROM checkpoints
+    WHERE run = (SELECT max(id) FROM runs) ORDER BY 1";
 
-async fn uncut(simulator: Simulator, page_size: Option<u32>) -> Uncut {
+async fn uncut(simulator: Simulator, page_size: Option<u32>, base: Option<&Path>) -> Uncut {
     let mut desk = Desk::of(simulator).await;
+    if let Some(base) = base {
+        std::fs::copy(base, desk.file()).expect("copied");
+    }
     desk.options.page_size = page_size;
     desk.simulator().keep_exchanges(true);
     let asked = Mutex::new(Vec::new());
@@ -94,7 +144,7 @@ async fn uncut(simulator: Simulator, page_size: Option<u32>) -> Uncut {
     Uncut {
         dump: desk.dump(),
         asked: asked.into_inner().expect("no panic"),
-        requests: counted(&desk.simulator().exchanges()),
+        requests: counted(&found(desk.simulator().exchanges())),
         functions: desk.rows(FUNCTIONS),
     }
 }
@@ -114,10 +164,10 @@ const TRAP: &str = "
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
         SELECT n FROM numbers;
     CREATE TRIGGER first_page AFTER INSERT ON checkpoints
-        WHEN (SELECT sum(pages) FROM checkpoints) = {page} AND NEW.pages = 1
+        WHEN (SELECT sum(pages) FROM checkpoints WHERE run = NEW.run) = {page} AND NEW.pages = 1
         BEGIN SELECT count(*) FROM endless; END;
     CREATE TRIGGER next_page AFTER UPDATE ON checkpoints
-        WHEN (SELECT sum(pages) FROM checkpoints) = {page}
+        WHEN (SELECT sum(pages) FROM checkpoints WHERE run = NEW.run) = {page}
         BEGIN SELECT count(*) FROM endless; END;
     CREATE TRIGGER the_end AFTER UPDATE OF state ON runs
         WHEN NEW.state = 'complete' AND {page} = 0
@@ -127,15 +177,19 @@ const NO_TRAP: &str = "
     DROP TRIGGER first_page; DROP TRIGGER next_page; DROP TRIGGER the_end; DROP VIEW endless;";
 
 impl Site {
-    async fn new(simulator: Simulator, page_size: Option<u32>) -> Self {
+    async fn new(simulator: Simulator, page_size: Option<u32>, base: Option<&Path>) -> Self {
         let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await;
         simulator.keep_exchanges(true);
-        Self {
+        let site = Self {
             simulator,
             listening: listening.expect("a free port"),
             folder: tempfile::tempdir().expect("a folder"),
             page_size,
+        };
+        if let Some(base) = base {
+            std::fs::copy(base, site.file()).expect("copied");
         }
+        site
     }
 
     fn file(&self) -> std::path::PathBuf {
@@ -173,6 +227,8 @@ impl Site {
         store
             .execute_batch(&TRAP.replace("{page}", &page.to_string()))
             .expect("a trap");
+        let earlier = count(&store, "SELECT count(*) FROM runs");
+        let before = dump(&file);
         let mut process = self.start();
         // All that belongs to the page is asked, answered and kept; what is left
         // is to commit it, and that does not end.
@@ -184,7 +240,10 @@ impl Site {
             }
             let exchanges = self.simulator.exchanges();
             let kept = count(&store, "SELECT count(*) FROM answers");
-            let pages = count(&store, "SELECT coalesce(sum(pages), 0) FROM checkpoints");
+            let pages = count(
+                &store,
+                &format!("SELECT coalesce(sum(pages), 0) FROM checkpoints WHERE run > {earlier}"),
+            );
             assert!(pages <= cut as u64, "cut {cut}: {pages} pages");
             if exchanges.len() as u64 >= asked
                 && kept == answered(&exchanges)
@@ -196,21 +255,18 @@ impl Site {
         }
         process.kill().expect("it is ours");
         process.wait().expect("it is ours");
-        assert_eq!(
-            count(&store, "SELECT count(*) FROM accounts"),
-            0,
-            "cut {cut}: nothing is half there"
-        );
+        assert_eq!(dump(&file), before, "cut {cut}: nothing is half there");
         store.execute_batch(NO_TRAP).expect("gone");
         drop(store);
         let before = self.simulator.exchanges().len();
         let output = self.command().output().expect("it runs");
         assert_done(&output, cut);
         let outcome: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!(outcome["run"]["id"], 1, "cut {cut}: the same run");
+        let run = earlier + 1;
+        assert_eq!(outcome["run"]["id"], run, "cut {cut}: the same run");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
-            said.contains("run 1 of `acme` goes on"),
+            said.contains(&format!("run {run} of `acme` goes on")),
             "cut {cut}: {said}"
         );
         assert_eq!(dump(&file), uncut.dump, "cut {cut}");
@@ -224,13 +280,20 @@ impl Site {
             .map(|exchange| exchange.path.as_str())
             .collect();
         assert_eq!(again, ["/users/me", "/abilities", "/licenses"], "cut {cut}");
-        let mut made = counted(&exchanges);
+        let mut made = counted(&found(exchanges));
         let searches = made.get_mut("/analytics/raw/users").expect("asked");
         let repeated = *searches - uncut.requests["/analytics/raw/users"];
         *searches -= repeated;
         assert!(repeated <= 5, "cut {cut}: {repeated}");
         assert_eq!(made, uncut.requests, "cut {cut}");
     }
+}
+
+/// That somebody is gone is asked for again, with the page that was cut off: only
+/// what is there is kept.
+fn found(mut exchanges: Vec<Exchange>) -> Vec<Exchange> {
+    exchanges.retain(|exchange| exchange.status != 404);
+    exchanges
 }
 
 fn count(store: &Connection, sql: &str) -> u64 {
@@ -254,9 +317,9 @@ fn assert_done(output: &Output, cut: usize) {
 #[test]
 fn a_sync_that_is_killed_while_it_waits_for_an_answer_asks_for_no_answer_twice() {
     run(async {
-        let uncut = uncut(Simulator::new(config(260)), Some(40)).await;
+        let uncut = uncut(Simulator::new(config(260)), Some(40), None).await;
         for skip in [0, 4, 9, 20] {
-            let site = Site::new(Simulator::new(config(260)), Some(40)).await;
+            let site = Site::new(Simulator::new(config(260)), Some(40), None).await;
             let fault = format!("GET * hang-after-applied times=1 skip={skip}");
             site.simulator.faults().add(fault.parse().expect("a fault"));
             let uncut_requests = uncut.requests.clone();
@@ -286,7 +349,13 @@ fn a_sync_that_is_killed_while_it_waits_for_an_answer_asks_for_no_answer_twice()
                     .filter(|(target, _)| !target.starts_with("/analytics"));
                 let again: Vec<_> = again.collect();
                 assert!(again.len() <= 6, "{again:?}");
-                assert!(times.len() >= uncut_requests.len());
+                let asked = site.simulator.exchanges();
+                let asked: BTreeSet<String> = asked
+                    .iter()
+                    .map(|exchange| template(&exchange.path))
+                    .collect();
+                let wanted: BTreeSet<String> = uncut_requests.keys().cloned().collect();
+                assert_eq!(asked, wanted, "all of it, and nothing else");
             })
             .await
             .expect("it ends the same");
@@ -346,7 +415,7 @@ fn another_version_of_the_connector_goes_on_where_its_tokens_allow() {
             desk.simulator().keep_exchanges(true);
             let events = Mutex::new(Vec::new());
             let observer = |event: Event<'_>| match event {
-                Event::Restarted { function } => {
+                Event::Restarted { function, .. } => {
                     events.lock().expect("no panic").push(function.to_owned());
                 }
                 Event::Began { run, resumed } => {

@@ -1,9 +1,12 @@
 //! Stores that can't be read or written: each says what is wrong, and what was in
 //! it is still there.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
-use host_harness::{Store, StoreError, sync::SyncError};
+use host_harness::{
+    Store, StoreError,
+    sync::{self, SyncError},
+};
 use rusqlite::Connection;
 
 use super::{Desk, dump};
@@ -68,6 +71,45 @@ fn a_store_is_for_its_owner_alone() {
         }
         drop(store);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_that_everybody_could_read_is_closed_to_them_and_a_group_stays() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("store.db");
+    for (found, then) in [(0o644, 0o640), (0o664, 0o660), (0o600, 0o600)] {
+        fs::write(&file, "").expect("touched");
+        fs::set_permissions(&file, fs::Permissions::from_mode(found)).expect("ours");
+        drop(Store::open(&file).expect("it opens"));
+        let mode = fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, then, "{found:o}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_tenant_is_synced_by_one_process_at_a_time_whatever_link_leads_to_the_store() {
+    run(async {
+        let desk = Desk::new(9).await;
+        desk.sync().await;
+        let link = desk.folder.path().join("link.db");
+        std::os::unix::fs::symlink(desk.file(), &link).expect("made");
+        let lock = fs::OpenOptions::new()
+            .write(true)
+            .open(desk.folder.path().join("store.db-sync-1"))
+            .expect("it stays");
+        lock.lock().expect("free");
+        let store = Store::open(&link).expect("it opens");
+        let error = sync::run(desk.tenant(), store, &desk.options, &|_| {}).await;
+        let error = error.expect_err("somebody is at it");
+        assert!(
+            matches!(error, SyncError::Store(StoreError::Syncing { .. })),
+            "{error:?}"
+        );
+    });
 }
 
 #[test]
@@ -158,7 +200,10 @@ fn a_store_that_somebody_holds_locked_is_told_and_the_sync_goes_on_later() {
         let dump_before = desk.dump();
         let other = Connection::open(desk.file()).expect("a database");
         other.execute_batch("BEGIN IMMEDIATE").expect("locked");
-        let error = desk.try_sync().await.expect_err("it is locked");
+        let impatient = desk.store().patience(Duration::from_millis(200));
+        let impatient = impatient.expect("it is open");
+        let synced = sync::run(desk.tenant(), impatient, &desk.options, &|_| {}).await;
+        let error = synced.expect_err("it is locked");
         assert!(
             matches!(error, SyncError::Store(StoreError::Locked(_))),
             "{error:?}"
@@ -241,8 +286,18 @@ fn a_full_disk_is_told_and_the_run_goes_on_once_there_is_room() {
         if wal.exists() {
             fs::copy(&wal, desk.folder.path().join("store.db-wal")).expect("copied");
         }
-        let summary = desk.sync().await;
-        assert_eq!(summary.run.id, 2, "the run that was cut off");
+        let again = tokio::task::block_in_place(|| {
+            crate::command_line::harness()
+                .args(["sync", "--store"])
+                .arg(&file)
+                .args(["--base-url", &origin])
+                .env("PAGERDUTY_TOKEN", "simulated-token")
+                .output()
+                .expect("it runs")
+        });
+        let said = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert_eq!(again.status.code(), Some(0), "{said}");
+        assert!(said.contains("run 2 of `acme` goes on"), "{said}");
         assert_eq!(desk.dump(), before);
     });
 }
@@ -260,10 +315,13 @@ fn a_store_that_can_only_be_read_is_told_and_can_be_read() {
         let script = r#"
             mount -t tmpfs -o size=20m none "$DISK"
             cp "$STORE" "$DISK/store.db"
+            cp "$STORE" "$DISK/written.db"
+            echo changes > "$DISK/written.db-wal"
             mount -o remount,ro "$DISK"
             set +e
             "$HARNESS" sync --store "$DISK/store.db" --base-url "$ORIGIN"
             code=$?
+            ! "$HARNESS" runs --store "$DISK/written.db"
             set -e
             "$HARNESS" runs --store "$DISK/store.db" --json
             exit $code"#;
@@ -276,6 +334,12 @@ fn a_store_that_can_only_be_read_is_told_and_can_be_read() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(
             said.contains("can only be read") && said.contains("; hint: make the file"),
+            "{said}"
+        );
+        // One whose changes are not all in the file is not shown without them.
+        let written = said.lines().last().expect("a line");
+        assert!(
+            written.contains("written.db` can't be opened") && written.contains("; hint: "),
             "{said}"
         );
         let runs: serde_json::Value =

@@ -9,6 +9,7 @@ mod integrity;
 pub mod memory;
 mod requests;
 mod tenants;
+mod trust;
 mod versions;
 mod waits;
 

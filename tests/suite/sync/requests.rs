@@ -93,7 +93,7 @@ fn never_seen(desk: &Desk) -> usize {
 }
 
 /// The template of a path, as `fewest` has it.
-fn template(path: &str) -> String {
+pub fn template(path: &str) -> String {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
         ["users", "me"] => "/users/me".to_owned(),

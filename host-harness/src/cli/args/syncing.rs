@@ -12,7 +12,7 @@ pub struct SyncArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     pub store: Option<PathBuf>,
     /// Sync all tenants of this file (TOML). One that fails does not stop the rest.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "accept", "profile", "token_file", "simulator", "base_url", "setting", "auth", "connector", "grant", "record", "replay"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "accept", "profile", "token_file", "simulator", "base_url", "setting", "auth", "connector", "grant", "record", "replay", "deadline", "ca_file", "users", "seed"])]
     pub config: Option<PathBuf>,
     /// Tenants at a time, with `--config`; the file's `parallel` if not said, or else 4.
     #[arg(long, value_name = "N", requires = "config")]
@@ -23,12 +23,16 @@ pub struct SyncArgs {
     /// Begin anew, even if a run was cut off.
     #[arg(long)]
     pub restart: bool,
-    /// Refuse a run in which more than that is gone of the accounts, or of the grants of a type,
-    /// since the last complete one.
+    /// Begin anew where a run was cut off that began longer ago than that: what it has read is not
+    /// read again.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub resume_within: u64,
+    /// Refuse a run in which more than that is gone of the accounts, of the grants of a type, or of
+    /// anything else, since the last complete one.
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub max_shrink: u8,
-    /// Accept what is not plausible: the run that was refused, without reading again; or else
-    /// whatever this one finds.
+    /// Accept what is not plausible: the run of this tenant that was refused, without reading
+    /// again; or else whatever this one finds.
     #[arg(long, conflicts_with = "restart")]
     pub accept: bool,
     /// Who accepts; your user's name if not said.
