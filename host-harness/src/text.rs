@@ -24,8 +24,17 @@ fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Bidirectional overrides and isolates, and what is invisible.
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            // Bidirectional overrides and isolates, and what is invisible: also the
+            // soft hyphen, annotations, and tags, which can hide a whole text.
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
         )
 }
 
@@ -39,5 +48,26 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(printable("a\nb\u{9b}"), "a\\u{a}b\\u{9b}");
         assert_eq!(printable("\u{202e}evil"), "\\u{202e}evil");
+    }
+
+    #[test]
+    fn what_can_not_be_seen_is_made_visible() {
+        for hidden in [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{2069}',
+            '\u{206f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{e0000}',
+            '\u{e0041}',
+            '\u{e007f}',
+        ] {
+            let shown = printable(&format!("ad{hidden}min")).into_owned();
+            assert_eq!(shown, format!("ad{}min", hidden.escape_unicode()));
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! `harness diff`: what is different between two runs.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, BufWriter, Write},
+};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,7 +17,7 @@ use super::{
 use crate::{
     CallError, Tenant,
     contract::types::{Notice, PageRequest},
-    report::{Change, Deed, Fate, FieldChange, History, Kind, ReportError, Trail},
+    report::{self, Change, Deed, Fate, FieldChange, History, Kind, ReportError, Trail},
     store::{Run, Store},
 };
 
@@ -25,73 +28,145 @@ pub(super) async fn run(args: &DiffArgs) -> Result<(), Failure> {
     let store = Store::open_to_read(&args.stored.store)?;
     let history = History::of(&store, args.stored.tenant.as_deref())?;
     let (before, after) = history.pair(&args.runs)?;
-    let mut changes = Vec::new();
-    history.changes(before, after, |change| {
-        changes.push(change);
-        Ok(())
-    })?;
-    let trail = if args.who {
-        Some(trail(&args.connect, &history, before, after).await?)
+    for run in [before, after] {
+        output::caveats(run);
+    }
+    let audit = if args.who {
+        Some(audit(&args.connect, &history, before, after).await?)
     } else {
         None
     };
-    let by = |change: &Change| match &trail {
-        Some(trail) => doers(&history, &trail.of(change)),
-        None => Ok(Vec::new()),
+    let difference = Difference {
+        history: &history,
+        before,
+        after,
+        audit,
     };
-    if args.connect.json {
-        let mut told = Vec::with_capacity(changes.len());
-        for change in &changes {
-            let mut json = json!(change);
-            if args.who {
-                let by = by(change)?;
-                json["by"] = by.iter().map(Doer::json).collect();
-            }
-            told.push(json);
-        }
-        let run = |run: &Run| json!({ "run": run.id, "began_at": run.began_at, "ended_at": run.ended_at });
-        return output::json(&json!({
-            "tenant": history.tenant().name,
-            "from": run(before),
-            "to": run(after),
-            "changes": told,
-        }));
-    }
-    let mut header = vec!["change", "kind", "what", "fields"];
-    if args.who {
-        header.push("by");
-    }
-    let mut rows = Vec::with_capacity(changes.len());
-    for change in &changes {
-        let fields: Vec<String> = change.fields.iter().map(field).collect();
-        let mut row = vec![
-            change.change.as_str().to_owned(),
-            change.kind.as_str().to_owned(),
-            change.label.clone(),
-            fields.join(", "),
-        ];
-        if args.who {
-            let by: Vec<String> = by(change)?.iter().map(Doer::told).collect();
-            row.push(if by.is_empty() {
-                "-".to_owned()
-            } else {
-                by.join("; ")
-            });
-        }
-        rows.push(row);
-    }
-    if !rows.is_empty() {
-        output::table(&header, rows)?;
-    }
-    talk!(
-        "run {} of {} to run {} of {}: {}",
-        before.id,
-        moment(before),
-        after.id,
-        moment(after),
-        summary(&changes),
-    );
+    let mut out = BufWriter::new(io::stdout().lock());
+    let outcome = if args.connect.json {
+        difference.json(&mut out)
+    } else {
+        difference.table(&mut out)
+    };
+    outcome?;
+    out.flush()?;
     Ok(())
+}
+
+/// Two runs, and what the audit records of the time between say, if they were
+/// asked. Changes are visited, and none is kept.
+struct Difference<'d> {
+    history: &'d History<'d>,
+    before: &'d Run,
+    after: &'d Run,
+    audit: Option<Audit>,
+}
+
+/// What was read of the audit records.
+struct Audit {
+    trail: Trail,
+    /// What they leave out.
+    notices: Vec<Notice>,
+}
+
+impl Difference<'_> {
+    fn each(
+        &self,
+        visit: impl FnMut(Change) -> Result<(), ReportError>,
+    ) -> Result<(), ReportError> {
+        self.history.changes(self.before, self.after, visit)
+    }
+
+    /// One document, a change a line.
+    fn json(&self, out: &mut impl Write) -> Result<(), ReportError> {
+        let tenant = json!(self.history.tenant().name);
+        write!(out, "{{\n\"tenant\": {tenant}")?;
+        for (name, run) in [("from", self.before), ("to", self.after)] {
+            let told = json!({
+                "run": run.id,
+                "began_at": run.began_at,
+                "ended_at": run.ended_at,
+                "notices": run.notices,
+                "findings": run.findings,
+                "accepted_by": run.accepted_by,
+            });
+            write!(out, ",\n\"{name}\": {told}")?;
+        }
+        if let Some(audit) = &self.audit {
+            let notices: Vec<Value> = audit.notices.iter().map(notice).collect();
+            write!(out, ",\n\"audit_notices\": {}", Value::from(notices))?;
+        }
+        out.write_all(b",\n\"changes\": [")?;
+        let mut separator = "\n";
+        self.each(|change| {
+            let mut told = json!(change);
+            if let Some(audit) = &self.audit {
+                let by = self.by(audit, &change)?;
+                told["by"] = by.map_or(Value::Null, |by| by.iter().map(Doer::json).collect());
+            }
+            write!(out, "{separator}{told}")?;
+            separator = ",\n";
+            Ok(())
+        })?;
+        out.write_all(b"\n]\n}\n")?;
+        Ok(())
+    }
+
+    fn table(&self, out: &mut dyn Write) -> Result<(), ReportError> {
+        let mut counts = BTreeMap::<(Kind, Fate), usize>::new();
+        self.each(|change| {
+            *counts.entry((change.kind, change.change)).or_default() += 1;
+            Ok(())
+        })?;
+        let mut header = vec!["change", "kind", "what", "fields"];
+        header.extend(self.audit.as_ref().map(|_| "by"));
+        if !counts.is_empty() {
+            output::visited_columns(out, &header, |visit| {
+                self.each(|change| {
+                    let fields: Vec<String> = change.fields.iter().map(field).collect();
+                    let mut row = vec![
+                        change.change.as_str().to_owned(),
+                        change.kind.as_str().to_owned(),
+                        change.label.clone(),
+                        fields.join(", "),
+                    ];
+                    if let Some(audit) = &self.audit {
+                        row.push(match self.by(audit, &change)? {
+                            None => "unknown".to_owned(),
+                            Some(by) if by.is_empty() => "-".to_owned(),
+                            Some(by) => {
+                                let by: Vec<String> = by.iter().map(Doer::told).collect();
+                                by.join("; ")
+                            }
+                        });
+                    }
+                    visit(&row)
+                })
+            })?;
+        }
+        out.flush()?;
+        talk!(
+            "run {} of {} to run {} of {}: {}",
+            self.before.id,
+            moment(self.before),
+            self.after.id,
+            moment(self.after),
+            summary(&counts),
+        );
+        Ok(())
+    }
+
+    /// Who may have made the change. Nobody is something else than that nothing is
+    /// known: where records are left out, it is not known that nobody did.
+    fn by(&self, audit: &Audit, change: &Change) -> Result<Option<Vec<Doer>>, ReportError> {
+        let doers = doers(self.history, &audit.trail.of(change))?;
+        let is_unknown = doers.is_empty() && !audit.notices.is_empty();
+        Ok((!is_unknown).then_some(doers))
+    }
+}
+
+fn notice(notice: &Notice) -> Value {
+    json!({ "code": notice.code, "message": notice.message, "hint": notice.hint })
 }
 
 /// Who may have made a change.
@@ -132,12 +207,12 @@ fn doers(history: &History<'_>, deeds: &[Deed]) -> Result<Vec<Doer>, ReportError
 
 /// Asks the vendor what was done from the beginning of one run to the end of the
 /// other.
-async fn trail(
+async fn audit(
     args: &ConnectArgs,
     history: &History<'_>,
     before: &Run,
     after: &Run,
-) -> Result<Trail, Failure> {
+) -> Result<Audit, Failure> {
     let since = before.began_at.min(after.began_at) - CLOCKS;
     let ends = [before, after].map(|run| run.ended_at.unwrap_or(run.began_at));
     let session = connect::session(args).await?;
@@ -158,7 +233,7 @@ async fn trail(
     }
     let notices: Vec<Notice> = read.notices.into_values().collect();
     output::notices(&notices);
-    Ok(trail)
+    Ok(Audit { trail, notices })
 }
 
 /// What was read besides records.
@@ -200,19 +275,19 @@ fn field(field: &FieldChange) -> String {
 }
 
 fn moment(run: &Run) -> String {
-    let at = run.ended_at.unwrap_or(run.began_at);
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    let told = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    match report::read_until(run) {
+        None => told(run.began_at),
+        Some(until) => format!("{} to {}", told(run.began_at), told(until)),
+    }
 }
 
 /// `accounts +1 -0 ~2, grants +4 -1 ~0`.
-fn summary(changes: &[Change]) -> String {
-    let count = |kind, fate| {
-        let same = |change: &&Change| change.kind == kind && change.change == fate;
-        changes.iter().filter(same).count()
-    };
+fn summary(counts: &BTreeMap<(Kind, Fate), usize>) -> String {
+    let count = |kind, fate| counts.get(&(kind, fate)).copied().unwrap_or_default();
     let kinds: Vec<String> = Kind::ALL
         .into_iter()
-        .filter(|kind| changes.iter().any(|change| change.kind == *kind))
+        .filter(|kind| counts.keys().any(|(of, _)| of == kind))
         .map(|kind| {
             format!(
                 "{}s +{} -{} ~{}",

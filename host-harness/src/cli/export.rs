@@ -3,7 +3,7 @@
 use super::{
     args::{ExportArgs, ExportFormat},
     failure::Failure,
-    output, report,
+    interrupt, output, report,
 };
 use crate::{report::Format, store::Store};
 
@@ -16,13 +16,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         ExportFormat::Xlsx => Format::Xlsx,
         ExportFormat::Parquet => Format::Parquet,
     };
-    // A panic of the library for workbooks becomes an error, and is not to be
-    // told on top of it.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let exported = snapshot.export(format, args.raw, &args.output);
-    std::panic::set_hook(hook);
-    let exported = exported?;
+    interrupt::leave_nothing_half_written()?;
+    let export = || snapshot.export(format, args.raw, &args.output);
+    let exported = match format {
+        Format::Xlsx => without_panic_messages(export)?,
+        _ => export()?,
+    };
     for file in &exported.files {
         output::line(&crate::printable(&file.display().to_string()))?;
     }
@@ -43,4 +42,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// A panic of the library for workbooks becomes an error, which has its words. It
+/// is not to be told on top of that.
+fn without_panic_messages<T>(work: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = work();
+    std::panic::set_hook(hook);
+    outcome
 }

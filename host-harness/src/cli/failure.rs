@@ -111,7 +111,11 @@ impl fmt::Display for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        let mut failure = Self::call(format!("the output can't be written: {error}"), None);
+        let hint = "give stdout something that takes it all and has room";
+        let mut failure = Self::call(
+            format!("the output can't be written: {error}"),
+            Some(hint.to_owned()),
+        );
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             failure.kind = Kind::BrokenPipe;
         }

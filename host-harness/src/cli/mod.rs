@@ -20,6 +20,7 @@ mod demo;
 mod diff;
 mod export;
 mod failure;
+mod interrupt;
 mod leavers;
 mod list;
 mod login;

@@ -4,9 +4,15 @@ use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::Failure;
-use crate::{contract::types::Notice, text::printable};
+use crate::{
+    contract::types::Notice,
+    report::{self, Snapshot},
+    store::Run,
+    text::printable,
+};
 
 /// Prints JSON, indented.
 pub(super) fn json(value: &Value) -> Result<(), Failure> {
@@ -61,6 +67,38 @@ pub(super) fn columns(header: &[&str], rows: impl IntoIterator<Item = Vec<String
         .collect()
 }
 
+/// Writes the same as `columns`, of rows that are visited twice, to see how wide
+/// they are and to write them: none is kept.
+pub(super) fn visited_columns<E: From<io::Error>>(
+    out: &mut dyn Write,
+    header: &[&str],
+    visit: impl Fn(&mut Visitor<'_, E>) -> Result<(), E>,
+) -> Result<(), E> {
+    let header: Vec<String> = header.iter().map(|name| name.to_uppercase()).collect();
+    let mut widths: Vec<usize> = header.iter().map(|name| name.width()).collect();
+    visit(&mut |row: &[String]| {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = printable(cell).width().max(*width);
+        }
+        Ok(())
+    })?;
+    let mut put = |row: &[String]| {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            let cell = printable(cell);
+            let room = width.saturating_sub(cell.width()) + 2;
+            line.push_str(&cell);
+            line.extend(std::iter::repeat_n(' ', room));
+        }
+        writeln!(out, "{}", line.trim_end()).map_err(E::from)
+    };
+    put(&header)?;
+    visit(&mut put)
+}
+
+/// Takes a row of [`visited_columns`].
+pub(super) type Visitor<'v, E> = dyn FnMut(&[String]) -> Result<(), E> + 'v;
+
 /// Prints `name  value` lines.
 pub(super) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -79,6 +117,46 @@ pub(super) fn notices(notices: &[Notice]) {
             Some(hint) => talk!("notice: {message}; hint: {}", printable(hint)),
             None => talk!("notice: {message}"),
         }
+    }
+}
+
+/// Says on stderr what a reader of a run must know: what it leaves out, what was
+/// not plausible and accepted, and over which time it was read, if that was long.
+pub(super) fn caveats(run: &Run) {
+    for notice in &run.notices {
+        let message = printable(&notice.message);
+        match &notice.hint {
+            Some(hint) => talk!(
+                "notice: run {}: {message}; hint: {}",
+                run.id,
+                printable(hint)
+            ),
+            None => talk!("notice: run {}: {message}", run.id),
+        }
+    }
+    if let Some(by) = &run.accepted_by {
+        for finding in &run.findings {
+            talk!(
+                "notice: run {}: not plausible, and accepted by {}: {}",
+                run.id,
+                printable(by),
+                printable(&finding.message)
+            );
+        }
+    }
+    if let Some(until) = report::read_until(run) {
+        talk!(
+            "notice: run {} was read from {} to {until}: what it tells was so at some time between",
+            run.id,
+            run.began_at
+        );
+    }
+}
+
+/// The same of last logins.
+pub(super) fn caveat_of_activity(snapshot: &Snapshot<'_>) {
+    if let Some(told) = snapshot.coverage().told() {
+        talk!("notice: {told}");
     }
 }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{
     args::{ReportArgs, ReportCommand, ReportFormat, SnapshotArgs},
     failure::Failure,
-    output,
+    interrupt, output,
 };
 use crate::{
-    report::{Duties, Held, History, IdleRule, Licence, Person, ReportError, Snapshot},
+    report::{Coverage, Duties, Held, History, IdleRule, Licence, Person, ReportError, Snapshot},
     store::Store,
     whole_file::WholeFile,
 };
@@ -23,7 +23,7 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
             To::Html(out) => snapshot.access_page(out, Timestamp::now()),
         }),
         ReportCommand::Licences { idle, output } => with(output, |snapshot, to| {
-            let rule = IdleRule::after(idle.days, snapshot)?;
+            let rule = IdleRule::after(idle.days, snapshot);
             match to {
                 To::Table(out) => licences_table(snapshot, &rule, out),
                 To::Csv(out) => snapshot.licences_csv(&rule, out),
@@ -31,7 +31,7 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
             }
         }),
         ReportCommand::Inactive { idle, output } => with(output, |snapshot, to| {
-            let rule = IdleRule::after(idle.days, snapshot)?;
+            let rule = IdleRule::after(idle.days, snapshot);
             match to {
                 To::Table(out) => inactive_table(snapshot, &rule, out),
                 To::Csv(out) => snapshot.inactive_csv(&rule, out),
@@ -41,21 +41,14 @@ pub(super) fn run(command: &ReportCommand) -> Result<(), Failure> {
     }
 }
 
-/// The run that is meant, and what it leaves out on stderr.
+/// The run that is meant, and on stderr what is to be known of it.
 pub(super) fn snapshot<'s>(
     store: &'s Store,
     args: &SnapshotArgs,
 ) -> Result<Snapshot<'s>, ReportError> {
     let history = History::of(store, args.stored.tenant.as_deref())?;
     let snapshot = history.snapshot(history.run(args.run)?)?;
-    let run = snapshot.run();
-    for notice in &run.notices {
-        talk!(
-            "notice: run {}: {}",
-            run.id,
-            crate::printable(&notice.message)
-        );
-    }
+    output::caveats(snapshot.run());
     Ok(snapshot)
 }
 
@@ -66,6 +59,9 @@ enum To<'o> {
     Html(&'o mut dyn Write),
 }
 
+/// As a name of a file.
+const STDOUT: &str = "-";
+
 /// Makes a report of what the arguments name. A file is there whole or not at
 /// all.
 fn with(
@@ -74,6 +70,7 @@ fn with(
 ) -> Result<(), Failure> {
     let store = Store::open_to_read(&args.snapshot.stored.store)?;
     let snapshot = snapshot(&store, &args.snapshot)?;
+    output::caveat_of_activity(&snapshot);
     let make = |out: &mut dyn Write| {
         let to = match args.format {
             ReportFormat::Table => To::Table(out),
@@ -82,12 +79,18 @@ fn with(
         };
         make(&snapshot, to)
     };
-    let Some(path) = &args.output else {
+    let Some(path) = args
+        .output
+        .as_deref()
+        .filter(|path| path.to_str() != Some(STDOUT))
+    else {
         let mut out = BufWriter::new(io::stdout().lock());
         make(&mut out)?;
         out.flush()?;
         return Ok(());
     };
+    snapshot.may_write(path)?;
+    interrupt::leave_nothing_half_written()?;
     let failed = |cause: io::Error| ReportError::file(path, &cause);
     let mut out = BufWriter::new(WholeFile::begin(path).map_err(failed)?);
     make(&mut out).map_err(|error| error.in_file(path))?;
@@ -100,38 +103,42 @@ fn with(
 }
 
 fn access_table(snapshot: &Snapshot<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
-    let mut rows = Vec::new();
-    snapshot.access(|entry| {
-        let mut account = [
-            entry.account.called(),
-            entry.account.status.clone(),
-            seen(&entry.account),
-            load(&entry.duties),
-        ];
-        let held: Vec<[String; 3]> = match entry.held.as_slice() {
-            [] => vec![["-".to_owned(), "nothing".to_owned(), "-".to_owned()]],
-            held => held
-                .iter()
-                .map(|held| [held.kind(), held.told(), since(held)])
-                .collect(),
-        };
-        for held in held {
-            rows.push(account.iter().cloned().chain(held).collect());
-            // The account is told once.
-            account = Default::default();
-        }
-        Ok(())
-    })?;
     let header = [
         "account",
         "status",
         "last login",
+        "source",
         "on call",
         "kind",
         "access",
         "since",
     ];
-    table(out, &header, rows)?;
+    output::visited_columns(out, &header, |visit| {
+        snapshot.access(|entry| {
+            let [at, source] = seen(&entry.account, snapshot.coverage());
+            let mut account = [
+                entry.account.called(),
+                entry.account.status.clone(),
+                at,
+                source,
+                load(&entry.duties),
+            ];
+            let held: Vec<[String; 3]> = match entry.held.as_slice() {
+                [] => vec![["-".to_owned(), "nothing".to_owned(), "-".to_owned()]],
+                held => held
+                    .iter()
+                    .map(|held| [held.kind(), held.told(), since(held)])
+                    .collect(),
+            };
+            for held in held {
+                let row: Vec<String> = account.into_iter().chain(held).collect();
+                visit(&row)?;
+                // The account is told once.
+                account = Default::default();
+            }
+            Ok(())
+        })
+    })?;
     let totals = snapshot.access_totals()?;
     talk!(
         "{}, {}, {} on call, {} pending",
@@ -157,6 +164,7 @@ fn licences_table(
         &days,
         "never",
         "pending",
+        "disabled",
     ];
     let row = |licence: &Licence| {
         let holders = &licence.holders;
@@ -168,28 +176,36 @@ fn licences_table(
             holders.inactive.to_string(),
             holders.never.to_string(),
             holders.pending.to_string(),
+            holders.disabled.to_string(),
         ]
     };
     let licences = snapshot.licences(rule)?;
-    table(out, &header, licences.iter().map(row).collect())?;
-    writeln!(out)?;
-    let mut rows = Vec::new();
-    snapshot.seats(rule, |seat| {
-        if let Some(idle) = seat.idle {
-            rows.push(vec![
+    let numbers = output::columns(&header, licences.iter().map(row));
+    writeln!(out, "{numbers}")?;
+    let header = [
+        "reclaimable from",
+        "licence",
+        "why",
+        "last login",
+        "source",
+        "since",
+    ];
+    output::visited_columns(out, &header, |visit| {
+        snapshot.seats(rule, |seat| {
+            let Some(idle) = seat.idle else {
+                return Ok(());
+            };
+            let [at, source] = seen(&seat.account, snapshot.coverage());
+            visit(&[
                 seat.account.called(),
                 seat.label,
                 idle.told(),
-                seen(&seat.account),
+                at,
+                source,
                 seat.since.as_deref().map_or("-".to_owned(), day),
-            ]);
-        }
-        Ok(())
-    })?;
-    let header = ["reclaimable from", "licence", "why", "last login", "since"];
-    table(out, &header, rows)?;
-    warn_of_no_activity(rule);
-    Ok(())
+            ])
+        })
+    })
 }
 
 fn inactive_table(
@@ -197,45 +213,40 @@ fn inactive_table(
     rule: &IdleRule,
     out: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    let mut rows = Vec::new();
-    snapshot.inactive(rule, |entry| {
-        rows.push(vec![
-            entry.account.called(),
-            entry.account.status.clone(),
-            entry.idle.told(),
-            seen(&entry.account),
-            load(&entry.duties),
-            entry.held.len().to_string(),
-        ]);
-        Ok(())
+    let header = [
+        "account",
+        "status",
+        "why",
+        "last login",
+        "source",
+        "on call",
+        "holds",
+    ];
+    output::visited_columns(out, &header, |visit| {
+        snapshot.inactive(rule, |entry| {
+            let [at, source] = seen(&entry.account, snapshot.coverage());
+            visit(&[
+                entry.account.called(),
+                entry.account.status.clone(),
+                entry.idle.told(),
+                at,
+                source,
+                load(&entry.duties),
+                entry.held.len().to_string(),
+            ])
+        })
     })?;
-    let header = ["account", "status", "why", "last login", "on call", "holds"];
-    table(out, &header, rows)?;
     let totals = snapshot.inactive_totals(rule)?;
     talk!(
-        "{} of {} inactive: {} not seen for {} days, {} never, {} pending",
+        "{} of {} inactive: {} not seen for {} days, {} never, {} pending, {} disabled",
         totals.idle(),
         counted(totals.accounts, "account", "accounts"),
         totals.inactive,
         rule.days(),
         totals.never,
         totals.pending,
+        totals.disabled,
     );
-    warn_of_no_activity(rule);
-    Ok(())
-}
-
-fn warn_of_no_activity(rule: &IdleRule) {
-    if !rule.knows_activity() {
-        talk!(
-            "notice: this run could read no last logins, so nobody counts as inactive but who has \
-             not accepted the invitation"
-        );
-    }
-}
-
-fn table(out: &mut dyn Write, header: &[&str], rows: Vec<Vec<String>>) -> Result<(), ReportError> {
-    out.write_all(output::columns(header, rows).as_bytes())?;
     Ok(())
 }
 
@@ -243,11 +254,13 @@ fn counted(number: u64, one: &str, many: &str) -> String {
     output::counted(usize::try_from(number).unwrap_or(usize::MAX), one, many)
 }
 
-fn seen(person: &Person) -> String {
-    person
-        .seen
-        .as_ref()
-        .map_or("never".to_owned(), |seen| day(&seen.at))
+/// When somebody was last seen, and by which of the vendor's records.
+fn seen(person: &Person, coverage: Coverage) -> [String; 2] {
+    match &person.seen {
+        None => [coverage.without_trace(person).to_owned(), "-".to_owned()],
+        Some(seen) if seen.kind == "last-login" => [day(&seen.at), seen.source.clone()],
+        Some(seen) => [day(&seen.at), format!("{} ({})", seen.source, seen.kind)],
+    }
 }
 
 fn load(duties: &Duties) -> String {

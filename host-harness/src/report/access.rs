@@ -19,7 +19,7 @@ pub struct AccessEntry {
 /// The review in numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AccessTotals {
-    /// Accounts that are there, or hold something nevertheless.
+    /// Accounts that are there, or hold something nevertheless, listed or not.
     pub accounts: u64,
     /// All that they hold.
     pub held: u64,
@@ -30,8 +30,8 @@ pub struct AccessTotals {
 }
 
 impl Snapshot<'_> {
-    /// Visits all accounts by name, with all that they hold. Nothing but the one
-    /// visited is in memory.
+    /// Visits all accounts by name, with all that they hold, then those that are
+    /// not listed and hold something. Nothing but the one visited is in memory.
     pub fn access(
         &self,
         mut visit: impl FnMut(AccessEntry) -> Result<(), ReportError>,
@@ -55,20 +55,22 @@ impl Snapshot<'_> {
                 at("a")
             ))
         };
-        let on_call = format!(
-            "AND EXISTS (SELECT 1 FROM grants g WHERE g.account = a.id AND {} AND {})",
-            at("g"),
-            Duties::condition(),
-        );
-        Ok(AccessTotals {
-            accounts: accounts("")?,
-            held: self.count(&format!(
-                "SELECT count(*) FROM grants g JOIN accounts a ON a.id = g.account AND {}
-                 WHERE {} AND {LISTED}",
-                at("a"),
+        // Whoever holds something is in the review.
+        let of_grants = |what: &str, and: &str| {
+            self.count(&format!(
+                "SELECT count({what}) FROM grants g WHERE {} {and}",
                 at("g")
-            ))?,
-            on_call: accounts(&on_call)?,
+            ))
+        };
+        let is_stray = format!(
+            "AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = g.account AND {})",
+            at("a")
+        );
+        let is_duty = format!("AND {}", Duties::condition());
+        Ok(AccessTotals {
+            accounts: accounts("")? + of_grants("DISTINCT g.account", &is_stray)?,
+            held: of_grants("*", "")?,
+            on_call: of_grants("DISTINCT g.account", &is_duty)?,
             pending: accounts("AND a.status = 'pending'")?,
         })
     }

@@ -12,13 +12,28 @@ pub(super) struct Rows<W: Write> {
     raw: bool,
 }
 
+/// Without it, Excel takes a file for text of the system's code page, and makes
+/// `ZoÃ«` of Zoë.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 impl<W: Write> Rows<W> {
     /// With cells as they are, or made harmless.
     pub(super) fn new(out: W, raw: bool) -> Self {
+        let mut builder = csv::WriterBuilder::new();
+        if !raw {
+            // As OWASP advises: then no comma ends a cell, whoever reads it.
+            builder.quote_style(csv::QuoteStyle::Always);
+        }
         Self {
-            writer: csv::Writer::from_writer(out),
+            writer: builder.from_writer(out),
             raw,
         }
+    }
+
+    /// For spreadsheets alone.
+    pub(super) fn for_people(mut out: W) -> Result<Self, ReportError> {
+        out.write_all(BYTE_ORDER_MARK)?;
+        Ok(Self::new(out, false))
     }
 
     pub(super) fn write<'c>(
@@ -44,22 +59,42 @@ impl<W: Write> Rows<W> {
 
 /// The cell without control characters, and as text where a spreadsheet would
 /// take it for a formula: with a `'` in front, as OWASP advises ("CSV
-/// injection").
+/// injection"). Where `;` separates cells, as in Excel in many countries, quotes
+/// that stand before a comma don't hold: what follows a `;` could be a cell too.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if is_formula(cell) {
-        Cow::Owned(format!("'{}", printable(cell)))
-    } else {
-        printable(cell)
+    let shown = printable(cell);
+    if !is_formula(cell) && !shown.contains(';') {
+        return shown;
     }
+    let mut safe = String::with_capacity(shown.len() + 8);
+    if is_formula(cell) {
+        safe.push('\'');
+    }
+    let mut may_begin = false;
+    for character in shown.chars() {
+        if may_begin && FORMULA.contains(&character) {
+            safe.push('\'');
+        }
+        may_begin = character == ';' || (may_begin && is_passed_over(character));
+        safe.push(character);
+    }
+    Cow::Owned(safe)
 }
 
-/// Whether a spreadsheet may take the text for a formula, by its first
-/// character: those of OWASP, and their full-width forms, which Excel reads as
-/// the same in some languages.
+/// What formulas begin with: the characters of OWASP, and their full-width forms,
+/// which Excel reads as the same in some languages.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Whether a spreadsheet may take the text for a formula.
 pub(super) fn is_formula(cell: &str) -> bool {
-    cell.starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠',
-    ])
+    cell.starts_with(['\t', '\r', '\n', '\0'])
+        || cell.trim_start_matches(is_passed_over).starts_with(FORMULA)
+}
+
+/// What may stand before a formula: some readers trim cells, and quotes that are
+/// doubled are none.
+fn is_passed_over(character: char) -> bool {
+    character.is_whitespace() || character == '"'
 }
 
 /// Writing to memory or to a file can't fail for another reason.
@@ -86,19 +121,25 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "'\\u{9}=1"),
             ("\r=1", "'\\u{d}=1"),
+            ("  =1", "'  =1"),
             ("＝1", "'＝1"),
             ("Zoë = 李", "Zoë = 李"),
             ("a\u{1b}[31m\nb", "a\\u{1b}[31m\\u{a}b"),
-            ("", "\"\""),
+            ("", ""),
+            // Where `;` separates cells.
+            ("Ada;=1", "Ada;'=1"),
+            ("Ada; \u{a0}=1;b", "Ada; \u{a0}'=1;b"),
+            ("Ada\";\"=1", "Ada\"\";\"\"'=1"),
+            ("Ada; Bob-1", "Ada; Bob-1"),
         ] {
-            assert_eq!(written(false, &[cell]).trim_end_matches('\n'), expected);
+            assert_eq!(written(false, &[cell]), format!("\"{expected}\"\n"));
         }
         // Out of quotes and commas nothing begins anew.
-        assert_eq!(written(false, &["a\",=1", "b"]), "\"a\"\",=1\",b\n");
+        assert_eq!(written(false, &["a\",=1", "b"]), "\"a\"\",=1\",\"b\"\n");
     }
 
     #[test]
     fn programs_get_cells_as_they_are() {
-        assert_eq!(written(true, &["=1+1", "a\nb"]), "=1+1,\"a\nb\"\n");
+        assert_eq!(written(true, &["=1+1", "a;=1\nb"]), "=1+1,\"a;=1\nb\"\n");
     }
 }

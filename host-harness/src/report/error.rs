@@ -72,6 +72,20 @@ pub enum ReportError {
         /// Why.
         cause: String,
     },
+    /// It would replace the store.
+    #[error("`{0}` belongs to the store")]
+    IsStore(PathBuf),
+    /// It is a folder, a device, a pipe.
+    #[error("`{0}` is no file that could be replaced")]
+    NotAFile(PathBuf),
+    /// The library that makes workbooks gave up.
+    #[error("the workbook `{path}` can't be made: {cause}")]
+    Workbook {
+        /// Which.
+        path: PathBuf,
+        /// What it said.
+        cause: String,
+    },
     /// A value does not fit the format.
     #[error("the column `{column}` holds `{}`, which is no RFC 3339 time", printable(.value))]
     Time {
@@ -100,6 +114,15 @@ impl ReportError {
             Self::SameRun(_) => "name another run as well".to_owned(),
             Self::Output(_) | Self::File { .. } => {
                 "name something in a folder that exists, is writable and has room".to_owned()
+            }
+            Self::IsStore(_) => "name another file".to_owned(),
+            Self::NotAFile(_) => {
+                "name a file; a report without `--output` goes to stdout".to_owned()
+            }
+            Self::Workbook { .. } => {
+                "rows wait in the folder for temporary files, which `TMPDIR` names: see that it is \
+                 there and has room; if it has, export in another format"
+                    .to_owned()
             }
             Self::Time { .. } => "export as CSV or JSON, which take any text".to_owned(),
         }

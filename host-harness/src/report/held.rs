@@ -2,7 +2,8 @@
 
 use rusqlite::Row;
 
-use super::snapshot::at;
+use super::snapshot::{at, first_seen};
+use crate::store::GRANTS;
 
 /// Kinds of access that mean: people are woken by it. To take such an account
 /// away leaves a hole in a rota. The names are those that connectors share.
@@ -26,7 +27,8 @@ pub struct Held {
     pub resource_label: String,
     /// Since when, where the vendor says. RFC 3339.
     pub since: Option<String>,
-    /// When the run began that saw it first, in its present form. RFC 3339.
+    /// When the run began that saw it first, and since which no run has missed it.
+    /// RFC 3339.
     pub first_seen: String,
     /// Whether that was the first run of all: it may be much older.
     pub was_there_before: bool,
@@ -34,19 +36,20 @@ pub struct Held {
 
 impl Held {
     /// Of [`tables`](Self::tables).
-    pub(super) const COLUMNS: &str = "g.entitlement_type, g.entitlement, g.resource_type, g.resource, g.since, g.from_run, \
-         f.began_at AS first_seen, e.label AS label, r.label AS resource_label";
+    pub(super) const COLUMNS: &str = "g.entitlement_type, g.entitlement, g.resource_type, g.resource, g.since, \
+         f.id AS seen_by, f.began_at AS first_seen, e.label AS label, r.label AS resource_label";
 
     /// Grants `g`, with the run `f` that saw them first, and their entitlement
     /// `e` and resource `r`, if those are known.
     pub(super) fn tables() -> String {
         format!(
-            "grants g JOIN runs f ON f.id = g.from_run
+            "grants g JOIN runs f ON f.id = {}
              LEFT JOIN entitlements e ON e.entitlement_type = g.entitlement_type
                  AND e.resource_type = g.resource_type AND e.resource = g.resource
                  AND e.id = g.entitlement AND {}
              LEFT JOIN resources r ON r.resource_type = g.resource_type AND r.id = g.resource
                  AND {}",
+            first_seen(&GRANTS, "g"),
             at("e"),
             at("r"),
         )
@@ -68,7 +71,7 @@ impl Held {
             resource,
             since: row.get("since")?,
             first_seen: row.get("first_seen")?,
-            was_there_before: row.get::<_, i64>("from_run")? == first_run,
+            was_there_before: row.get::<_, i64>("seen_by")? <= first_run,
         })
     }
 

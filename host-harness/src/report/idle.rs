@@ -2,11 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Person, ReportError, Snapshot};
+use super::{Coverage, Person, Snapshot};
 
 /// Why an account counts as not used.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Idle {
+    /// Nobody can use it: it is suspended, not in use, or gone.
+    Disabled,
     /// The invitation has not been accepted.
     Pending,
     /// Nothing has ever been seen of it.
@@ -19,6 +21,7 @@ impl Idle {
     /// For people.
     pub fn told(self) -> String {
         match self {
+            Self::Disabled => "account disabled".to_owned(),
             Self::Pending => "invitation pending".to_owned(),
             Self::Never => "never logged in".to_owned(),
             Self::Days(days) => format!("inactive for {days} days"),
@@ -37,18 +40,21 @@ pub struct IdleTotals {
     pub never: u64,
     /// Those whose invitation has not been accepted.
     pub pending: u64,
+    /// Those that nobody can use.
+    pub disabled: u64,
 }
 
 impl IdleTotals {
     /// All that are not used.
     pub fn idle(&self) -> u64 {
-        self.inactive + self.never + self.pending
+        self.inactive + self.never + self.pending + self.disabled
     }
 
     pub(super) fn add(&mut self, idle: Option<Idle>) {
         self.accounts += 1;
         match idle {
             None => {}
+            Some(Idle::Disabled) => self.disabled += 1,
             Some(Idle::Pending) => self.pending += 1,
             Some(Idle::Never) => self.never += 1,
             Some(Idle::Days(_)) => self.inactive += 1,
@@ -61,18 +67,18 @@ impl IdleTotals {
 pub struct IdleRule {
     days: u32,
     as_of: Timestamp,
-    knows_activity: bool,
+    coverage: Coverage,
 }
 
 impl IdleRule {
-    /// After so many days without a trace, counted back from the run. Where the
-    /// run knows of no trace of anybody, that there is none means nothing.
-    pub fn after(days: u32, snapshot: &Snapshot<'_>) -> Result<Self, ReportError> {
-        Ok(Self {
+    /// After so many days without a trace, counted back from the run. That there
+    /// is no trace at all means something only where all sources were read.
+    pub fn after(days: u32, snapshot: &Snapshot<'_>) -> Self {
+        Self {
             days,
             as_of: snapshot.as_of(),
-            knows_activity: snapshot.knows_activity()?,
-        })
+            coverage: snapshot.coverage(),
+        }
     }
 
     /// After how many days.
@@ -80,32 +86,35 @@ impl IdleRule {
         self.days
     }
 
-    /// Whether anything is known of when accounts were used.
-    pub fn knows_activity(&self) -> bool {
-        self.knows_activity
+    /// Why the account counts as not used, if it does. One that has not been there
+    /// for as many days, and was never seen, may just be new.
+    pub fn judge(&self, person: &Person) -> Option<Idle> {
+        self.judge_since(person, None)
     }
 
-    /// Why the account counts as not used, if it does.
-    pub fn judge(&self, person: &Person) -> Option<Idle> {
+    /// The same for something that was given to the account at `since` (RFC 3339):
+    /// that may be new as well.
+    pub fn judge_since(&self, person: &Person, since: Option<&str>) -> Option<Idle> {
+        if person.is_disabled() {
+            return Some(Idle::Disabled);
+        }
         if person.is_pending() {
             return Some(Idle::Pending);
         }
-        let Some(seen) = &person.seen else {
-            return self.knows_activity.then_some(Idle::Never);
-        };
-        let days = self.days_since(seen.instant()?);
-        (days >= i64::from(self.days)).then_some(Idle::Days(days))
+        if let Some(seen) = &person.seen {
+            let days = self.days_since(seen.instant()?);
+            return self.is_long(days).then_some(Idle::Days(days));
+        }
+        let begun = [person.appeared.as_deref(), since];
+        let mut begun = begun.into_iter().flatten().filter_map(|at| at.parse().ok());
+        let is_new = begun.any(|at| !self.is_long(self.days_since(at)));
+        // Nobody has been asked when an account was seen that is not listed.
+        let is_known = self.coverage == Coverage::Full && person.is_listed();
+        (is_known && !is_new).then_some(Idle::Never)
     }
 
-    /// The same for something that was given to the account at `since`: one that
-    /// has had it for a shorter time than counts, and was never seen, may just be
-    /// new.
-    pub fn judge_since(&self, person: &Person, since: Option<&str>) -> Option<Idle> {
-        let since = since.and_then(|since| since.parse().ok());
-        match (self.judge(person)?, since) {
-            (Idle::Never, Some(since)) if self.days_since(since) < i64::from(self.days) => None,
-            (idle, _) => Some(idle),
-        }
+    fn is_long(&self, days: i64) -> bool {
+        days >= i64::from(self.days)
     }
 
     /// Whole days between an instant and the run; 0 if it was later.
@@ -125,11 +134,11 @@ mod tests {
     use super::*;
     use crate::report::Seen;
 
-    fn rule(knows_activity: bool) -> IdleRule {
+    fn rule(coverage: Coverage) -> IdleRule {
         IdleRule {
             days: 90,
             as_of: "2026-06-30T12:00:00Z".parse().expect("a time"),
-            knows_activity,
+            coverage,
         }
     }
 
@@ -140,6 +149,7 @@ mod tests {
             name: "Ada".to_owned(),
             status: status.to_owned(),
             kind: "user".to_owned(),
+            appeared: None,
             seen: seen.map(|at| Seen {
                 kind: "last-login".to_owned(),
                 at: at.to_owned(),
@@ -150,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_account_counts_as_not_used_from_the_last_day_on() {
-        let rule = rule(true);
+        let rule = rule(Coverage::Full);
         for (seen, expected) in [
             (Some("2026-04-01T12:00:01Z"), None),
             (Some("2026-04-01T12:00:00Z"), Some(Idle::Days(90))),
@@ -168,15 +178,41 @@ mod tests {
     }
 
     #[test]
-    fn no_trace_means_nothing_where_no_traces_are_known() {
-        let rule = rule(false);
-        assert_eq!(rule.judge(&person("active", None)), None);
-        assert_eq!(rule.judge(&person("pending", None)), Some(Idle::Pending));
+    fn no_trace_means_nothing_where_not_all_traces_are_known() {
+        for coverage in [Coverage::Partial, Coverage::Missing] {
+            let rule = rule(coverage);
+            assert_eq!(rule.judge(&person("active", None)), None);
+            assert_eq!(rule.judge(&person("pending", None)), Some(Idle::Pending));
+        }
+        // Nobody has asked for those of an account that is not listed.
+        let rule = rule(Coverage::Full);
+        assert_eq!(rule.judge(&person("unknown", None)), None);
+    }
+
+    #[test]
+    fn an_account_that_nobody_can_use_is_not_used() {
+        let seen = Some("2026-06-30T12:00:00Z");
+        for status in ["suspended", "inactive", "deprovisioned", "deleted"] {
+            let idle = rule(Coverage::Missing).judge(&person(status, seen));
+            assert_eq!(idle, Some(Idle::Disabled), "{status}");
+        }
+    }
+
+    #[test]
+    fn somebody_who_has_just_come_does_not_count_as_never_there() {
+        let rule = rule(Coverage::Full);
+        let came = |at: &str| Person {
+            appeared: Some(at.to_owned()),
+            ..person("active", None)
+        };
+        assert_eq!(rule.judge(&came("2026-06-29T12:00:00Z")), None);
+        let long_ago = came("2026-04-01T12:00:00Z");
+        assert_eq!(rule.judge(&long_ago), Some(Idle::Never));
     }
 
     #[test]
     fn a_licence_is_not_taken_from_somebody_who_has_just_come() {
-        let rule = rule(true);
+        let rule = rule(Coverage::Full);
         let new = person("active", None);
         assert_eq!(rule.judge_since(&new, Some("2026-06-01T00:00:00Z")), None);
         for since in [None, Some("2026-01-01T00:00:00Z")] {

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use rusqlite::Row;
 
-use super::{Idle, IdleRule, IdleTotals, Person, ReportError, Snapshot, snapshot::at};
+use super::{
+    Idle, IdleRule, IdleTotals, Person, ReportError, Snapshot,
+    snapshot::{appeared, at},
+};
+use crate::store::GRANTS;
 
 /// The kind of access that is a licence. The name is the one that connectors
 /// share.
@@ -113,7 +117,7 @@ impl Snapshot<'_> {
         visit: impl FnMut(Seat) -> Result<(), ReportError>,
     ) -> Result<(), ReportError> {
         let sql = format!(
-            "SELECT g.entitlement, e.label, g.since, g.account, {}
+            "SELECT g.entitlement, e.label, g.since, g.account, {} AS given, {}
              FROM grants g
              LEFT JOIN entitlements e ON e.entitlement_type = g.entitlement_type
                  AND e.resource_type = g.resource_type AND e.resource = g.resource
@@ -123,7 +127,8 @@ impl Snapshot<'_> {
              WHERE g.entitlement_type = '{LICENSE}' AND {}
              ORDER BY coalesce(e.label, g.entitlement), g.entitlement,
                       a.display_name COLLATE NOCASE, g.account",
-            Person::COLUMNS,
+            appeared(&GRANTS, "g", self.first_run()),
+            Person::columns(self.first_run()),
             at("e"),
             at("a"),
             at("l"),
@@ -133,12 +138,13 @@ impl Snapshot<'_> {
             let licence: String = row.get("entitlement")?;
             let account = Person::read_holder(row, "account")?;
             let since: Option<String> = row.get("since")?;
+            let given: Option<String> = row.get("given")?;
             Ok(Seat {
                 label: row
                     .get::<_, Option<String>>("label")?
                     .unwrap_or_else(|| licence.clone()),
                 licence,
-                idle: rule.judge_since(&account, since.as_deref()),
+                idle: rule.judge_since(&account, since.as_deref().or(given.as_deref())),
                 account,
                 since,
             })

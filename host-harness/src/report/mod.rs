@@ -24,7 +24,9 @@
 //! [`Store`]: crate::store::Store
 
 mod access;
+mod coverage;
 mod csv;
+mod destination;
 mod diff;
 mod error;
 mod export;
@@ -40,6 +42,7 @@ mod snapshot;
 mod trail;
 
 pub use access::{AccessEntry, AccessTotals};
+pub use coverage::Coverage;
 pub use diff::{Change, Fate, FieldChange, Kind};
 pub use error::ReportError;
 pub use export::{Exported, Format};
@@ -49,5 +52,6 @@ pub use idle::{Idle, IdleRule, IdleTotals};
 pub use inactive::InactiveEntry;
 pub use licences::{Free, Licence, Seat};
 pub use person::{Person, Seen};
+pub(crate) use snapshot::read_until;
 pub use snapshot::{Holdings, Snapshot};
 pub use trail::{Deed, Trail};

@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::Row;
 
+use super::snapshot::appeared;
+use crate::store::ACCOUNTS;
+
 /// An account, and when it was last seen.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Person {
@@ -17,6 +20,9 @@ pub struct Person {
     pub status: String,
     /// `user` or `service`.
     pub kind: String,
+    /// When the run began that found it new, RFC 3339. None if it may be older:
+    /// the first run of all found it there, or no run did.
+    pub appeared: Option<String>,
     /// The last trace, if there is any.
     pub seen: Option<Seen>,
 }
@@ -32,10 +38,19 @@ pub struct Seen {
     pub source: String,
 }
 
+/// The status of who holds something and is not listed.
+const UNLISTED: &str = "unknown";
+
 impl Person {
     /// Of `accounts a` and `last_activity l`, either of which may be missing.
-    pub(super) const COLUMNS: &str = "a.id AS account_id, a.email, a.display_name, a.status, a.kind AS account_kind, \
-         l.kind AS seen_kind, l.at AS seen_at, l.source AS seen_source";
+    pub(super) fn columns(first_run: i64) -> String {
+        format!(
+            "a.id AS account_id, a.email, a.display_name, a.status, a.kind AS account_kind,
+             l.kind AS seen_kind, l.at AS seen_at, l.source AS seen_source,
+             {} AS appeared",
+            appeared(&ACCOUNTS, "a", first_run)
+        )
+    }
 
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -44,6 +59,7 @@ impl Person {
             name: row.get("display_name")?,
             status: row.get("status")?,
             kind: row.get("account_kind")?,
+            appeared: row.get("appeared")?,
             seen: seen(row)?,
         })
     }
@@ -59,8 +75,9 @@ impl Person {
             name: id.clone(),
             id,
             email: None,
-            status: "unknown".to_owned(),
+            status: UNLISTED.to_owned(),
             kind: "user".to_owned(),
+            appeared: None,
             seen: seen(row)?,
         })
     }
@@ -68,6 +85,19 @@ impl Person {
     /// Whether the invitation has not been accepted.
     pub fn is_pending(&self) -> bool {
         self.status == "pending"
+    }
+
+    /// Whether nobody can use it: it is suspended, not in use, or gone.
+    pub fn is_disabled(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "suspended" | "inactive" | "deprovisioned" | "deleted"
+        )
+    }
+
+    /// Whether the vendor lists it. Of others nothing is known but what they hold.
+    pub fn is_listed(&self) -> bool {
+        self.status != UNLISTED
     }
 
     /// The e-mail address and the name, for a sentence.

@@ -1,10 +1,14 @@
 //! What a tenant looked like in one run.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Params, Row, Statement, Transaction, named_params};
 
-use super::{Held, Person, ReportError};
-use crate::store::{Run, Store, StoreError};
+use super::{Coverage, Held, Person, ReportError, destination};
+use crate::store::{ACCOUNTS, Run, Store, StoreError, Table};
+
+/// A run that takes longer than this is told with its end: what it shows is not
+/// of one moment.
+const LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// A tenant as one complete run saw it. What is written meanwhile is not seen:
 /// all that is asked of a snapshot fits together.
@@ -15,17 +19,25 @@ pub struct Snapshot<'s> {
     run: Run,
     /// The oldest complete run: what was there then may be older.
     first_run: i64,
+    coverage: Coverage,
 }
 
 impl<'s> Snapshot<'s> {
     pub(super) fn open(store: &'s Store, run: Run, first_run: i64) -> Result<Self, ReportError> {
         let transaction = store.connection().unchecked_transaction();
-        Ok(Self {
+        let mut snapshot = Self {
             store,
             transaction: transaction.map_err(|error| store.failed(&error))?,
             run,
             first_run,
-        })
+            coverage: Coverage::Missing,
+        };
+        let has_traces = snapshot.count(&format!(
+            "SELECT EXISTS (SELECT 1 FROM last_activity l WHERE {})",
+            at("l")
+        ))?;
+        snapshot.coverage = Coverage::of(&snapshot.run, has_traces > 0);
+        Ok(snapshot)
     }
 
     /// Of which run.
@@ -33,43 +45,49 @@ impl<'s> Snapshot<'s> {
         &self.run
     }
 
-    /// When what it shows was true: when the run ended.
+    /// When what it shows was true: when the run began to read it.
     pub fn as_of(&self) -> Timestamp {
-        self.run.ended_at.unwrap_or(self.run.began_at)
+        self.run.began_at
     }
 
-    /// Whether the run could tell of anybody when they were last seen. If not,
-    /// no trace of somebody means nothing.
-    pub fn knows_activity(&self) -> Result<bool, ReportError> {
-        let sql = format!("SELECT 1 FROM last_activity l WHERE {} LIMIT 1", at("l"));
-        let mut knows = false;
-        self.each(
-            &sql,
-            &self.moment()[..],
-            |_| Ok(()),
-            |()| {
-                knows = true;
-                Ok(())
-            },
-        )?;
-        Ok(knows)
+    /// When the run had read everything, if that took more than an hour.
+    pub fn read_until(&self) -> Option<Timestamp> {
+        read_until(&self.run)
     }
 
-    /// All accounts, by name. Those that are gone are left out, unless the vendor
-    /// still says that they hold something.
+    /// What it means that there is no trace of somebody.
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// All accounts, by name, then those that the vendor does not list, and says
+    /// all the same that they hold something. Those that are gone are left out,
+    /// unless the vendor still says that they hold something.
     pub fn people(
         &self,
-        visit: impl FnMut(Person) -> Result<(), ReportError>,
+        mut visit: impl FnMut(Person) -> Result<(), ReportError>,
     ) -> Result<(), ReportError> {
+        let columns = Person::columns(self.first_run);
         let sql = format!(
-            "SELECT {} FROM accounts a LEFT JOIN last_activity l ON l.account = a.id AND {}
+            "SELECT {columns} FROM accounts a LEFT JOIN last_activity l ON l.account = a.id AND {}
              WHERE {} AND {LISTED}
              ORDER BY a.display_name COLLATE NOCASE, a.id",
-            Person::COLUMNS,
             at("l"),
             at("a"),
         );
-        self.each(&sql, &self.moment()[..], Person::read, visit)
+        self.each(&sql, &self.moment()[..], Person::read, &mut visit)?;
+        let strays = format!(
+            "SELECT g.account, {columns} FROM grants g
+             LEFT JOIN accounts a ON a.id = g.account AND {}
+             LEFT JOIN last_activity l ON l.account = g.account AND {}
+             WHERE {} AND a.id IS NULL
+             GROUP BY g.account ORDER BY g.account",
+            at("a"),
+            at("l"),
+            at("g"),
+        );
+        let read = |row: &Row<'_>| Person::read_holder(row, "account");
+        self.each(&strays, &self.moment()[..], read, visit)
     }
 
     /// What accounts hold.
@@ -87,6 +105,16 @@ impl<'s> Snapshot<'s> {
             statement: statement.map_err(|error| self.failed(&error))?,
             snapshot: self,
         })
+    }
+
+    /// Whether a file may be written there: what is there must be a file, and none
+    /// of the store's.
+    pub(crate) fn may_write(&self, file: &std::path::Path) -> Result<(), ReportError> {
+        destination::check(self.store.path(), file)
+    }
+
+    pub(super) fn first_run(&self) -> i64 {
+        self.first_run
     }
 
     /// The parameters of [`at`].
@@ -197,6 +225,42 @@ fn each_row(
 pub(super) const LISTED: &str = "(a.status NOT IN ('deprovisioned', 'deleted') OR EXISTS (
     SELECT 1 FROM grants h WHERE h.tenant = :tenant AND h.account = a.id
     AND h.from_run <= :run AND (h.to_run IS NULL OR h.to_run > :run)))";
+
+/// The run that was the first to see what a version is of, and since which no run
+/// has missed it. Another version begins where something else is said of it.
+pub(super) fn first_seen(table: &Table, version: &str) -> String {
+    // A gone account has versions as well.
+    let was_there = if table.name == ACCOUNTS.name {
+        "AND earlier.last_seen_run IS NULL"
+    } else {
+        ""
+    };
+    format!(
+        "(WITH RECURSIVE seen(run) AS (
+             SELECT {version}.from_run
+             UNION ALL
+             SELECT earlier.from_run FROM seen JOIN {} earlier
+             ON earlier.tenant = :tenant AND earlier.to_run = seen.run AND {} {was_there}
+         ) SELECT min(run) FROM seen)",
+        table.name,
+        table.same_thing("earlier", version),
+    )
+}
+
+/// When the run began that was the first to see it; null if that was the first
+/// run of all, which may have found it long there.
+pub(super) fn appeared(table: &Table, version: &str, first_run: i64) -> String {
+    format!(
+        "(SELECT began_at FROM runs WHERE id > {first_run} AND id = {})",
+        first_seen(table, version)
+    )
+}
+
+/// When a run had read everything, if that took so long that it matters.
+pub(crate) fn read_until(run: &Run) -> Option<Timestamp> {
+    run.ended_at
+        .filter(|ended| ended.duration_since(run.began_at) > LONG)
+}
 
 /// The condition that a row of a versioned table holds in the run `:run`.
 pub(super) fn at(alias: &str) -> String {

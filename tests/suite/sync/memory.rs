@@ -83,7 +83,7 @@ fn sync(users: u32) -> u64 {
 }
 
 /// What a process has had in memory at most, in KiB, once it has ended well.
-fn peak_of(process: &mut Child) -> u64 {
+pub fn peak_of(process: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", process.id());
     let mut peak = 0;
     loop {

@@ -6,7 +6,7 @@ mod command;
 mod cuts;
 mod failures;
 mod integrity;
-mod memory;
+pub mod memory;
 mod requests;
 mod tenants;
 mod trust;

@@ -51,7 +51,7 @@ pub struct ExportArgs {
     #[arg(long, value_enum)]
     pub format: ExportFormat,
     /// File for json and xlsx, folder for csv and parquet. What is there under the same names is
-    /// replaced, once all is written.
+    /// replaced, once all is written. New files are for nobody else to read.
     #[arg(long, short, value_name = "PATH")]
     pub output: PathBuf,
     /// Leave cells of csv and xlsx as they are, for programs. Else what a spreadsheet would take for
@@ -118,7 +118,7 @@ pub struct ReportArgs {
     /// How to show it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
-    /// File to write; stdout if not said.
+    /// File to write; stdout if not said, or if it is `-`. A new file is for nobody else to read.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ pub(super) fn export(
     output: &Path,
     raw: bool,
 ) -> Result<Exported, ReportError> {
-    let mut folder = Folder::open(output)?;
+    let mut folder = Folder::open(output, snapshot)?;
     for table in &TABLES {
         let mut rows = Rows::new(folder.begin(&format!("{}.csv", table.name))?, raw);
         rows.write(table.names())?;
@@ -30,7 +30,7 @@ pub(super) fn export(
                 Cell::Number(_) => number,
             }))
         })?;
-        folder.keep(table, rows.finish()?, count);
+        folder.keep(table, rows.finish()?, count)?;
     }
-    folder.finish(snapshot)
+    folder.finish()
 }

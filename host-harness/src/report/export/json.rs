@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Cell, Column, Exported, Holds, ReportError, Snapshot, TABLES, begin, finish};
 
 pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported, ReportError> {
-    let mut out = BufWriter::new(begin(output)?);
+    let mut out = BufWriter::new(begin(snapshot, output)?);
     let mut exported = Exported::default();
     out.write_all(b"{\n\"run\": ")?;
     put(&mut out, snapshot.run())?;

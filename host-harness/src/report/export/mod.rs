@@ -6,7 +6,10 @@ mod parquet;
 mod table;
 mod xlsx;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
 use super::{ReportError, Snapshot};
 use crate::whole_file::{self, WholeFile};
@@ -22,8 +25,8 @@ pub enum Format {
     Csv,
     /// One document: `run`, and a list of each kind with one row a line.
     Json,
-    /// One workbook with a sheet of each kind. A sheet that is full goes on in
-    /// another.
+    /// One workbook with a sheet of each kind, and one named `run`. A sheet that is
+    /// full goes on in another.
     Xlsx,
     /// A folder, as with CSV. Times are typed, and the run is told in each file.
     Parquet,
@@ -44,8 +47,11 @@ pub struct Exported {
 
 impl Snapshot<'_> {
     /// Writes the snapshot to a file, or into a folder, which is made if need be.
-    /// Files take their place when all of them are whole; an error leaves
-    /// everything as it was. Memory does not grow with the tenant.
+    /// Files take their place when all of them are whole and on the disk; an error
+    /// before that leaves everything as it was. In a folder they do so one after
+    /// the other, `run.json` last: a folder without it was cut off just then, and
+    /// may hold files of two runs. Files are for nobody else to read, unless others
+    /// may read those that they replace. Memory does not grow with the tenant.
     ///
     /// Text in CSV and xlsx is made harmless unless `raw`: control characters are
     /// escaped, and in CSV what a spreadsheet would take for a formula has a `'`
@@ -67,55 +73,84 @@ impl Snapshot<'_> {
     }
 }
 
-/// Files of a folder that take their place together.
+/// Files of a folder that take their place when all of them are on the disk.
 struct Folder<'o> {
     path: &'o Path,
+    snapshot: &'o Snapshot<'o>,
     done: Vec<WholeFile>,
     exported: Exported,
 }
 
+/// Says what the other files of a folder are a snapshot of.
+const RUN: &str = "run.json";
+
 impl<'o> Folder<'o> {
-    fn open(path: &'o Path) -> Result<Self, ReportError> {
+    fn open(path: &'o Path, snapshot: &'o Snapshot<'o>) -> Result<Self, ReportError> {
         std::fs::create_dir_all(path).map_err(|cause| ReportError::file(path, &cause))?;
         Ok(Self {
             path,
+            snapshot,
             done: Vec::new(),
             exported: Exported::default(),
         })
     }
 
     fn begin(&self, name: &str) -> Result<WholeFile, ReportError> {
-        begin(&self.path.join(name))
+        begin(self.snapshot, &self.path.join(name))
     }
 
-    fn keep(&mut self, table: &Table, file: WholeFile, rows: u64) {
+    fn keep(&mut self, table: &Table, file: WholeFile, rows: u64) -> Result<(), ReportError> {
+        sync(&file)?;
         self.done.push(file);
         self.exported.rows.push((table.name, rows));
+        Ok(())
     }
 
-    fn finish(mut self, snapshot: &Snapshot<'_>) -> Result<Exported, ReportError> {
-        for file in self.done {
-            self.exported.files.push(finish(file)?);
-        }
-        let run = self.path.join("run.json");
+    /// Names can't be changed together. So the file that says what the others are
+    /// goes first and comes last: without it, the folder is not to be read.
+    fn finish(mut self) -> Result<Exported, ReportError> {
+        let mut run = self.begin(RUN)?;
         let mut text =
-            serde_json::to_string_pretty(snapshot.run()).expect("a run has string keys only");
+            serde_json::to_string_pretty(self.snapshot.run()).expect("a run has string keys only");
         text.push('\n');
-        whole_file::write(&run, text.as_bytes())
-            .map_err(|cause| ReportError::file(&run, &cause))?;
-        self.exported.files.push(run);
+        let old = run.target().to_owned();
+        let failed = |cause: io::Error| ReportError::file(&old, &cause);
+        run.write_all(text.as_bytes()).map_err(failed)?;
+        sync(&run)?;
+        match std::fs::remove_file(&old) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
+            _ => {}
+        }
+        let folder = |cause: io::Error| ReportError::file(self.path, &cause);
+        whole_file::sync_folder(self.path).map_err(folder)?;
+        for file in self.done {
+            self.exported.files.push(put_in_place(file)?);
+        }
+        self.exported.files.push(put_in_place(run)?);
+        whole_file::sync_folder(self.path).map_err(folder)?;
         Ok(self.exported)
     }
 }
 
-fn begin(path: &Path) -> Result<WholeFile, ReportError> {
+fn begin(snapshot: &Snapshot<'_>, path: &Path) -> Result<WholeFile, ReportError> {
+    snapshot.may_write(path)?;
     WholeFile::begin(path).map_err(|cause| ReportError::file(path, &cause))
+}
+
+fn sync(file: &WholeFile) -> Result<(), ReportError> {
+    file.sync()
+        .map_err(|cause| ReportError::file(file.target(), &cause))
 }
 
 /// Puts a file in its place, which it answers with.
 fn finish(file: WholeFile) -> Result<PathBuf, ReportError> {
+    sync(&file)?;
+    put_in_place(file)
+}
+
+fn put_in_place(file: WholeFile) -> Result<PathBuf, ReportError> {
     let target = file.target().to_owned();
-    file.finish()
+    file.put_in_place()
         .map_err(|cause| ReportError::file(&target, &cause))?;
     Ok(target)
 }

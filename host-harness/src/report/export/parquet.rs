@@ -23,7 +23,7 @@ use crate::whole_file::WholeFile;
 const GROUP: usize = 10_000;
 
 pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported, ReportError> {
-    let mut folder = Folder::open(output)?;
+    let mut folder = Folder::open(output, snapshot)?;
     let run = snapshot.run();
     let told = [
         ("tenant", run.tenant.name.clone()),
@@ -61,9 +61,9 @@ pub(super) fn export(snapshot: &Snapshot<'_>, output: &Path) -> Result<Exported,
         }
         // Writes the end of the file as well.
         let file = writer.into_inner().map_err(failed)?;
-        folder.keep(table, file, rows);
+        folder.keep(table, file, rows)?;
     }
-    folder.finish(snapshot)
+    folder.finish()
 }
 
 fn schema(table: &Table) -> String {

@@ -27,16 +27,24 @@ pub(super) fn export(
     // Rows go to a file that the library makes, and where that can't be written it
     // panics. Nothing that it has touched is used afterwards.
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| write(snapshot, output, raw)));
-    outcome.unwrap_or_else(|_| {
-        let cause = "no room for rows that wait, in the folder for temporary files";
-        Err(ReportError::file(output, &cause))
+    outcome.unwrap_or_else(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| payload.downcast_ref::<&str>().copied());
+        Err(gave_up(output, &said.unwrap_or("for a reason unknown")))
     })
 }
 
+fn gave_up(output: &Path, cause: &impl ToString) -> ReportError {
+    ReportError::Workbook {
+        path: output.to_owned(),
+        cause: cause.to_string(),
+    }
+}
+
 fn write(snapshot: &Snapshot<'_>, output: &Path, raw: bool) -> Result<Exported, ReportError> {
-    let failed = |error: XlsxError| ReportError::file(output, &error);
+    let failed = |error: XlsxError| gave_up(output, &error);
     // Before anything is read: is there a place for it?
-    let file = begin(output)?;
+    let file = begin(snapshot, output)?;
     let run = snapshot.run();
     let mut workbook = Workbook::new();
     let title = format!("{}: run {}", run.tenant.name, run.id);
@@ -58,6 +66,7 @@ fn write(snapshot: &Snapshot<'_>, output: &Path, raw: bool) -> Result<Exported, 
         let rows = book.add(table, snapshot, &failed)?;
         exported.rows.push((table.name, rows));
     }
+    book.tell(snapshot).map_err(failed)?;
     exported.cut = book.cut;
     let mut out = BufWriter::new(file);
     book.workbook.save_to_writer(&mut out).map_err(failed)?;
@@ -127,32 +136,74 @@ impl Book {
     }
 
     fn write(&mut self, row: u32, cells: &[Cell<'_>]) -> Result<(), XlsxError> {
-        let (text_format, raw) = (self.text.clone(), self.raw);
-        let mut cut = 0;
-        let sheet = self.sheet()?;
         for (at, cell) in (0..).zip(cells) {
             match cell {
-                Cell::Empty => continue,
-                Cell::Flag(flag) => sheet.write_boolean(row, at, *flag)?,
-                #[expect(clippy::cast_precision_loss, reason = "a run's number is small")]
-                Cell::Number(number) => sheet.write_number(row, at, *number as f64)?,
-                Cell::Text(text) => {
-                    let shown = if raw {
-                        Cow::Borrowed(*text)
-                    } else {
-                        printable(text)
-                    };
-                    let fitting = fitting(&shown);
-                    cut += u64::from(fitting.len() < shown.len());
-                    if is_formula(text) {
-                        sheet.write_string_with_format(row, at, fitting, &text_format)?
-                    } else {
-                        sheet.write_string(row, at, fitting)?
-                    }
+                Cell::Empty => {}
+                Cell::Flag(flag) => {
+                    self.sheet()?.write_boolean(row, at, *flag)?;
                 }
-            };
+                #[expect(clippy::cast_precision_loss, reason = "a run's number is small")]
+                Cell::Number(number) => {
+                    self.sheet()?.write_number(row, at, *number as f64)?;
+                }
+                Cell::Text(text) => self.text(row, at, text)?,
+            }
         }
-        self.cut += cut;
+        Ok(())
+    }
+
+    fn text(&mut self, row: u32, at: u16, text: &str) -> Result<(), XlsxError> {
+        let shown = if self.raw {
+            Cow::Borrowed(text)
+        } else {
+            printable(text)
+        };
+        let fitting = fitting(&shown);
+        self.cut += u64::from(fitting.len() < shown.len());
+        if is_formula(text) {
+            let format = self.text.clone();
+            self.sheet()?
+                .write_string_with_format(row, at, fitting, &format)?;
+        } else {
+            self.sheet()?.write_string(row, at, fitting)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a sheet that says what the others are a snapshot of, and what a reader
+    /// must know of it.
+    fn tell(&mut self, snapshot: &Snapshot<'_>) -> Result<(), XlsxError> {
+        let run = snapshot.run();
+        let mut told = vec![
+            ("tenant", run.tenant.name.clone()),
+            ("connector", run.tenant.app_id.clone()),
+            ("vendor account", run.tenant.vendor_id.clone()),
+            ("run", run.id.to_string()),
+            ("as of", snapshot.as_of().to_string()),
+        ];
+        let ended = run.ended_at.map(|at| ("read until", at.to_string()));
+        told.extend(ended);
+        told.push(("connector version", run.connector_version.clone()));
+        told.push(("component sha256", run.component_sha256.clone()));
+        for notice in &run.notices {
+            told.push(("not all is known", notice.message.clone()));
+            told.extend(notice.hint.iter().map(|hint| ("hint", hint.clone())));
+        }
+        for finding in &run.findings {
+            told.push(("not plausible", finding.message.clone()));
+        }
+        told.extend(run.accepted_by.iter().map(|by| ("accepted by", by.clone())));
+        let sheet = self.workbook.add_worksheet_with_constant_memory()?;
+        sheet.set_name("run")?;
+        sheet.set_column_width(0, WIDTH)?;
+        sheet.set_column_width(1, 4.0 * WIDTH)?;
+        self.sheets += 1;
+        for (row, (name, value)) in (0..).zip(&told) {
+            let bold = self.bold.clone();
+            self.sheet()?
+                .write_string_with_format(row, 0, *name, &bold)?;
+            self.text(row, 1, value)?;
+        }
         Ok(())
     }
 

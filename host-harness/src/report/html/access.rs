@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     Page, Sort, column,
-    parts::{account, decision, duties, seen, shown, since, status},
+    parts::{access, account, decision, duties, name, seen, since, status},
 };
 use crate::report::{AccessEntry, Held, ReportError, Snapshot};
 
@@ -41,28 +41,37 @@ impl Snapshot<'_> {
         page.end_of_entries()?;
         page.finish(&html! {
             p {
-                "Last login: days are counted back from the run. On-call load: schedules that the account takes turns on, and escalation policies \
-                 that name it. Since: as the vendor says; where it does not, “before” is the first \
-                 run, which found it there, and “seen” a later run that found it new."
+                "Last login: days are counted back from the run. On-call load: schedules that the \
+                 account takes turns on, and escalation policies that name it. Since: as the vendor \
+                 says; where it does not, “before” is the first run, which found it there, and \
+                 “seen” a later run that found it new. An account with the status “unknown” is not \
+                 listed by the vendor, which says all the same that it holds something."
             }
         })
     }
 
     fn access_entry(&self, entry: &AccessEntry) -> Markup {
         let rows = entry.held.len().max(1);
+        // On paper each part after the first has a line in front.
+        let spanned = rows + (rows - 1) / PART;
         html! {
             tbody style={ "--rows:" (rows) } {
                 tr {
-                    (account(&entry.account, rows))
-                    (status(&entry.account, rows))
-                    (seen(&entry.account, self, rows))
-                    (duties(&entry.duties, rows, false))
+                    (account(&entry.account, spanned))
+                    (status(&entry.account, spanned))
+                    (seen(&entry.account, self, spanned))
+                    (duties(&entry.duties, spanned, false))
                     @match entry.held.first() {
                         Some(held) => (grant(held)),
                         None => { td.empty colspan="3" { "nothing" } (decision()) }
                     }
                 }
-                @for held in entry.held.iter().skip(1) {
+                @for (at, held) in entry.held.iter().enumerate().skip(1) {
+                    @if at.is_multiple_of(PART) {
+                        tr.again {
+                            td colspan="4" { (name(&entry.account.name)) ", continued" }
+                        }
+                    }
                     tr { (grant(held)) }
                 }
             }
@@ -70,10 +79,14 @@ impl Snapshot<'_> {
     }
 }
 
+/// On paper, an entry that goes on over pages says anew whose it is after so many
+/// lines.
+const PART: usize = 20;
+
 fn grant(held: &Held) -> Markup {
     html! {
-        td.soft.kind { (shown(&held.kind())) }
-        td { (shown(&held.told())) }
+        td.soft.kind { (name(&held.kind())) }
+        td { (access(held)) }
         td.when { (since(held)) }
         (decision())
     }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     Page, Sort, column,
-    parts::{account, day, duties, no_activity, seen, shown, status},
+    parts::{access, account, day, duties, name, seen, shown, status},
 };
 use crate::report::{Idle, IdleRule, InactiveEntry, ReportError, Snapshot};
 
@@ -26,11 +26,9 @@ impl Snapshot<'_> {
             (inactive.as_str(), totals.inactive),
             ("never logged in", totals.never),
             ("invitations pending", totals.pending),
+            ("disabled", totals.disabled),
         ];
         let mut page = Page::begin(out, self, made_at, "Inactive accounts", &facts)?;
-        if !rule.knows_activity() {
-            page.put(&no_activity())?;
-        }
         page.entries(
             "inactive",
             "inactive accounts",
@@ -50,7 +48,8 @@ impl Snapshot<'_> {
         page.finish(&html! {
             p {
                 "Inactive: nothing was seen of the account in the " (rule.days()) " days before the \
-                 run. Whoever removes an account with on-call duties leaves a hole in a rota, unless \
+                 run, nor was it new within them; or the invitation is pending; or the account is \
+                 disabled (suspended, not in use, gone) and still there. Whoever removes an account with on-call duties leaves a hole in a rota, unless \
                  somebody takes over: " code { "harness offboard LEAVER --to HEIR" } "."
             }
         })
@@ -73,7 +72,8 @@ impl Snapshot<'_> {
                         @if entry.held.is_empty() { span.empty { "nothing" } }
                         ul.plain {
                             @for held in &entry.held {
-                                li { span.soft { (shown(&held.kind())) } " " (shown(&held.told())) }
+                                li { span.soft { (name(&held.kind())) } " " (access(held)) }
+                                "\n"
                             }
                         }
                     }
@@ -86,6 +86,7 @@ impl Snapshot<'_> {
 /// Why somebody counts as not used. For how long is told with the last login.
 pub(super) fn why(idle: Idle) -> Markup {
     let why = match idle {
+        Idle::Disabled => "account disabled",
         Idle::Pending => "invitation pending",
         Idle::Never => "never logged in",
         Idle::Days(_) => "inactive",

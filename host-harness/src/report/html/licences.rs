@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::{
     Page, Sort, column,
     inactive::why,
-    parts::{account, count, day, no_activity, seen, shown, status},
+    parts::{account, count, day, name, seen, shown, status},
 };
 use crate::report::{Idle, IdleRule, Licence, ReportError, Seat, Snapshot};
 
@@ -28,9 +28,6 @@ impl Snapshot<'_> {
             ("reclaimable", sum(|licence| licence.holders.idle())),
         ];
         let mut page = Page::begin(out, self, made_at, "Licences", &facts)?;
-        if !rule.knows_activity() {
-            page.put(&no_activity())?;
-        }
         page.put(&summary(&licences, rule))?;
         page.raw("\n<h2>Reclaimable</h2>\n")?;
         page.entries(
@@ -53,8 +50,9 @@ impl Snapshot<'_> {
         page.end_of_entries()?;
         page.finish(&html! {
             p {
-                "Reclaimable: the invitation is pending, or nothing was seen of the account in the "
-                (rule.days()) " days before the run, and it has had the licence for as long."
+                "Reclaimable: the invitation is pending; or the account is disabled (suspended, not in \
+                 use, gone); or nothing was seen of it in the " (rule.days()) " days before the run, \
+                 and it has been there and had the licence for as long."
             }
         })
     }
@@ -67,7 +65,7 @@ impl Snapshot<'_> {
                     (status(&seat.account, 1))
                     (seen(&seat.account, self, 1))
                     (why(idle))
-                    td { (shown(&seat.label)) }
+                    td { (name(&seat.label)) }
                     @match &seat.since {
                         Some(since) => td.when data-key=(shown(since)) { (day(since)) },
                         None => td.when data-key="" { span.empty { "–" } },
@@ -92,15 +90,16 @@ fn summary(licences: &[Licence], rule: &IdleRule) -> Markup {
                         th.number scope="col" { "Not seen for " (rule.days()) " days" }
                         th.number scope="col" { "Never logged in" }
                         th.number scope="col" { "Pending" }
+                        th.number scope="col" { "Disabled" }
                     }
                 }
                 tbody {
                     @for licence in licences {
                         tr {
                             th scope="row" {
-                                (shown(&licence.label))
+                                (name(&licence.label))
                                 @if let Some(text) = &licence.description {
-                                    " " br; small { (shown(text)) }
+                                    " " br; small { (name(text)) }
                                 }
                             }
                             td.number { (count(licence.holders.accounts)) }
@@ -109,6 +108,7 @@ fn summary(licences: &[Licence], rule: &IdleRule) -> Markup {
                             td.number { (count(licence.holders.inactive)) }
                             td.number { (count(licence.holders.never)) }
                             td.number { (count(licence.holders.pending)) }
+                            td.number { (count(licence.holders.disabled)) }
                         }
                     }
                 }

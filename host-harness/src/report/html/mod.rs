@@ -13,7 +13,7 @@ use maud::{Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::{ReportError, Snapshot};
-use parts::{notices, shown};
+use parts::{name, notices, shown};
 
 /// How the pages look.
 const STYLE: &str = include_str!("page.css");
@@ -92,11 +92,16 @@ impl<'p, W: Write> Page<'p, W> {
         page.raw("\n<body>\n")?;
         page.put(&html! {
             header {
-                h1 { (title) ": " (shown(&run.tenant.name)) }
+                h1 { (title) ": " (name(&run.tenant.name)) }
                 p {
-                    (shown(&run.tenant.app_id)) " account " b { (shown(&run.tenant.vendor_id)) }
-                    ", as of " (parts::moment(snapshot.as_of())) " (run " (run.id)
-                    "). Made " (parts::moment(made_at)) "."
+                    (name(&run.tenant.app_id)) " account " b { (name(&run.tenant.vendor_id)) }
+                    @match snapshot.read_until() {
+                        None => { ", as of " (parts::moment(snapshot.as_of())) }
+                        Some(until) => {
+                            ", read from " (parts::moment(snapshot.as_of())) " to " (parts::moment(until))
+                        }
+                    }
+                    " (run " (run.id) "). Made " (parts::moment(made_at)) "."
                 }
             }
         })?;
@@ -107,7 +112,7 @@ impl<'p, W: Write> Page<'p, W> {
                     li { b { (parts::count(*value)) } (name) }
                 }
             }
-            (notices(run))
+            (notices(snapshot))
         })?;
         Ok(page)
     }
@@ -164,7 +169,9 @@ impl<'p, W: Write> Page<'p, W> {
             footer {
                 (explained)
                 p {
-                    "Run " (run.id) " began " (run.began_at) " with connector version "
+                    "Run " (run.id) " began " (run.began_at)
+                    @if let Some(ended) = run.ended_at { ", ended " (ended) }
+                    ", with connector version "
                     (shown(&run.connector_version)) ". Page made " (self.made_at) " by harness "
                     (env!("CARGO_PKG_VERSION")) "."
                 }

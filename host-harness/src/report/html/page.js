@@ -20,7 +20,10 @@
       : `${number.format(count)} of ${all} ${tools.dataset.many}, by “${filter.value.trim()}”`;
   };
   const select = () => {
-    texts ??= entries.map(entry => entry.textContent.toLowerCase());
+    // A word does not go from one cell into the next.
+    const text = entry => [...entry.rows].flatMap(row => [...row.cells])
+      .map(cell => cell.textContent).join("\n").toLowerCase();
+    texts ??= entries.map(text);
     const words = filter.value.toLowerCase().split(/\s+/).filter(word => word);
     let count = 0;
     entries.forEach((entry, at) => {

@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::{
-    report::{Duties, Held, Person, Snapshot, idle::days_between},
-    store::Run,
-};
+use crate::report::{Coverage, Duties, Held, Person, Snapshot, idle::days_between};
 
 /// Text of strangers; the markup escapes it once more.
 pub(super) fn shown(text: &str) -> String {
@@ -39,33 +36,35 @@ pub(super) fn day(at: &str) -> Markup {
     }
 }
 
+/// What others have called something. Which way it is written does not turn what
+/// stands beside it.
+pub(super) fn name(text: &str) -> Markup {
+    html! { bdi { (shown(text)) } }
+}
+
 /// What a run leaves out.
-pub(super) fn notices(run: &Run) -> Markup {
+pub(super) fn notices(snapshot: &Snapshot<'_>) -> Markup {
+    let run = snapshot.run();
     html! {
         @for notice in &run.notices {
             p.note role="note" {
-                b { "Not all is known: " } (shown(&notice.message))
-                @if let Some(hint) = &notice.hint { " (" (shown(hint)) ")" }
+                b { "Not all is known: " } (name(&notice.message))
+                @if let Some(hint) = &notice.hint { " (" (name(hint)) ")" }
             }
         }
         @if let Some(by) = &run.accepted_by {
             p.note role="note" {
-                b { "Not plausible, and accepted by " (shown(by)) ": " }
+                b { "Not plausible, and accepted by " (name(by)) ": " }
                 @for (at, finding) in run.findings.iter().enumerate() {
-                    @if at > 0 { "; " } (shown(&finding.message))
+                    @if at > 0 { "; " } (name(&finding.message))
                 }
             }
         }
-    }
-}
-
-/// Says that last logins are not known at all.
-pub(super) fn no_activity() -> Markup {
-    html! {
-        p.note role="note" {
-            b { "Last logins are not known: " }
-            "this run could read none, so nobody counts as inactive but who has not accepted the \
-             invitation."
+        @if let Some(told) = snapshot.coverage().told() {
+            p.note role="note" {
+                b { "Last logins are not " @if snapshot.coverage() == Coverage::Partial { "all " } "known: " }
+                (told) "."
+            }
         }
     }
 }
@@ -74,9 +73,9 @@ pub(super) fn no_activity() -> Markup {
 pub(super) fn account(person: &Person, rows: usize) -> Markup {
     html! {
         th scope="rowgroup" rowspan=(rows) data-key=(shown(&person.name)) {
-            (shown(&person.name))
+            (name(&person.name))
             @if let Some(email) = &person.email { " " br; span.soft.email { (address(email)) } }
-            @if person.kind != "user" { " " span.state { (shown(&person.kind)) } }
+            @if person.kind != "user" { " " span.state { (name(&person.kind)) } }
         }
     }
 }
@@ -84,8 +83,8 @@ pub(super) fn account(person: &Person, rows: usize) -> Markup {
 /// An e-mail address, which rather breaks before its domain than within it.
 fn address(email: &str) -> Markup {
     match email.split_once('@') {
-        Some((local, domain)) => html! { (shown(local)) wbr; "@" (shown(domain)) },
-        None => html! { (shown(email)) },
+        Some((local, domain)) => html! { bdi { (shown(local)) wbr; "@" (shown(domain)) } },
+        None => name(email),
     }
 }
 
@@ -96,21 +95,26 @@ pub(super) fn status(person: &Person, rows: usize) -> Markup {
         "pending" => "warn",
         _ => "bad",
     };
-    html! { td rowspan=(rows) { span.state.(class) { (shown(&person.status)) } } }
+    html! { td rowspan=(rows) { span.state.(class) { (name(&person.status)) } } }
 }
 
-/// When somebody was last seen, and how long that is before the run.
+/// When somebody was last seen, how long that is before the run, and by which of
+/// the vendor's records.
 pub(super) fn seen(person: &Person, snapshot: &Snapshot<'_>, rows: usize) -> Markup {
     let Some(seen) = &person.seen else {
-        return html! { td.when rowspan=(rows) data-key="" { span.empty { "never" } } };
+        let told = snapshot.coverage().without_trace(person);
+        return html! { td.when rowspan=(rows) data-key="" { span.empty { (told) } } };
     };
     html! {
-        td.when rowspan=(rows) data-key=(shown(&seen.at)) title={ "by " (shown(&seen.source)) } {
+        td.when rowspan=(rows) data-key=(shown(&seen.at)) {
             (day(&seen.at))
             @if let Some(at) = seen.instant() {
                 " " br; small { (ago(days_between(at, snapshot.as_of()))) }
             }
-            @if seen.kind != "last-login" { " " br; small { (shown(&seen.kind)) } }
+            " " br; small {
+                "by " (name(&seen.source))
+                @if seen.kind != "last-login" { ", " (name(&seen.kind)) }
+            }
         }
     }
 }
@@ -137,11 +141,26 @@ pub(super) fn duties(duties: &Duties, rows: usize, by_name: bool) -> Markup {
                 @for (names, one, many) in kinds.into_iter().filter(|(names, ..)| !names.is_empty()) {
                     li {
                         span.warn { (names.len()) " " (if names.len() == 1 { one } else { many }) }
-                        @if by_name { ": " (shown(&names.join(", "))) }
+                        @if by_name {
+                            ": "
+                            @for (at, each) in names.iter().enumerate() {
+                                @if at > 0 { ", " } (name(each))
+                            }
+                        }
                     }
+                    // Lines of a cell are words of their own to whoever searches.
+                    "\n"
                 }
             }
         }
+    }
+}
+
+/// What is held, and on what.
+pub(super) fn access(held: &Held) -> Markup {
+    html! {
+        (name(&held.label))
+        @if !held.resource.is_empty() { " on " (name(&held.resource_label)) }
     }
 }
 
