@@ -199,7 +199,8 @@ fn a_tenant_of_the_eu_region_is_reached_by_the_region_setting() {
         let bench = opening.open().await;
         assert_eq!(
             bench.tenant.validate().await.expect("the key is good").id,
-            "acme"
+            "acme.eu",
+            "not the account of that name in the other region"
         );
         assert!(
             bench
