@@ -28,13 +28,18 @@ impl Browser {
     /// None, and a word about it, where there is no `chromedriver`: a test
     /// does not install browsers on people's machines.
     pub fn open() -> Option<Self> {
-        let driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut driver = match driver {
-            Ok(driver) => driver,
+        // The port that it finds free for one protocol may be taken for the other: then
+        // it ends without a word of where it listens.
+        let started = (0..5).find_map(|_| match start() {
+            Ok((driver, Some(port))) => Some(Ok((driver, port))),
+            Ok((mut driver, None)) => {
+                driver.wait().ok();
+                None
+            }
+            Err(error) => Some(Err(error)),
+        });
+        let (driver, port) = match started.expect("it says where it listens") {
+            Ok(started) => started,
             Err(error) => {
                 assert!(
                     std::env::var_os(REQUIRED).is_none(),
@@ -44,15 +49,10 @@ impl Browser {
                 return None;
             }
         };
-        let stdout = BufReader::new(driver.stdout.take().expect("piped"));
-        let port = stdout.lines().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
         let profile = tempfile::tempdir().expect("a folder");
         let mut browser = Self {
             driver,
-            port: port.expect("it says where it listens"),
+            port,
             session: String::new(),
             _profile: profile,
         };
@@ -182,6 +182,21 @@ impl Browser {
         assert!(value.get("error").is_none(), "{path}: {value:#}");
         value
     }
+}
+
+/// A driver, and where it listens if it says so.
+fn start() -> std::io::Result<(Child, Option<u16>)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = BufReader::new(driver.stdout.take().expect("piped"));
+    let port = stdout.lines().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    Ok((driver, port))
 }
 
 impl Drop for Browser {
