@@ -89,6 +89,7 @@ impl Difference<'_> {
                 "notices": run.notices,
                 "findings": run.findings,
                 "accepted_by": run.accepted_by,
+                "accepted_at": run.accepted_at,
             });
             write!(out, ",\n\"{name}\": {told}")?;
         }

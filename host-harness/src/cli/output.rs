@@ -134,12 +134,12 @@ pub(super) fn caveats(run: &Run) {
             None => talk!("notice: run {}: {message}", run.id),
         }
     }
-    if let Some(by) = &run.accepted_by {
+    if let Some(by) = report::accepted_by(run) {
         for finding in &run.findings {
             talk!(
                 "notice: run {}: not plausible, and accepted by {}: {}",
                 run.id,
-                printable(by),
+                printable(&by),
                 printable(&finding.message)
             );
         }

@@ -22,12 +22,18 @@ const SOURCES_OUT_OF_REACH: [&str; 3] = [
     "sessions-not-available",
 ];
 
+/// A run that has as many notices has no room for more: one of those may be
+/// missing.
+const NO_ROOM: usize = 100;
+
 impl Coverage {
     pub(super) fn of(run: &Run, has_traces: bool) -> Self {
         let is_left_out = |code: &str| SOURCES_OUT_OF_REACH.contains(&code);
         if !has_traces {
             Self::Missing
-        } else if run.notices.iter().any(|notice| is_left_out(&notice.code)) {
+        } else if run.notices.len() >= NO_ROOM
+            || run.notices.iter().any(|notice| is_left_out(&notice.code))
+        {
             Self::Partial
         } else {
             Self::Full

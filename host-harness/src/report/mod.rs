@@ -52,6 +52,6 @@ pub use idle::{Idle, IdleRule, IdleTotals};
 pub use inactive::InactiveEntry;
 pub use licences::{Free, Licence, Seat};
 pub use person::{Person, Seen};
-pub(crate) use snapshot::read_until;
 pub use snapshot::{Holdings, Snapshot};
+pub(crate) use snapshot::{accepted_by, read_until};
 pub use trail::{Deed, Trail};

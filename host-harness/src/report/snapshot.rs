@@ -262,6 +262,15 @@ pub(crate) fn read_until(run: &Run) -> Option<Timestamp> {
         .filter(|ended| ended.duration_since(run.began_at) > LONG)
 }
 
+/// Who has accepted what was not plausible about a run, and on which day.
+pub(crate) fn accepted_by(run: &Run) -> Option<String> {
+    let by = run.accepted_by.as_ref()?;
+    Some(match run.accepted_at {
+        Some(at) => format!("{by} on {}", at.strftime("%Y-%m-%d")),
+        None => by.clone(),
+    })
+}
+
 /// The condition that a row of a versioned table holds in the run `:run`.
 pub(super) fn at(alias: &str) -> String {
     at_run(alias, ":run")

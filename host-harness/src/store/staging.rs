@@ -177,7 +177,9 @@ pub(super) fn add_notices<'n>(
         })?;
     let mut known: Vec<StoredNotice> = serde_json::from_str(&known).unwrap_or_default();
     for notice in notices {
-        if known.len() < MAX_NOTICES && !known.contains(notice) {
+        // There is room for one of each kind, however many there are of another.
+        let is_first = !known.iter().any(|known| known.code == notice.code);
+        if is_first || (known.len() < MAX_NOTICES && !known.contains(notice)) {
             known.push(notice.clone());
         }
     }

@@ -191,14 +191,14 @@ fn what_both_runs_leave_out_is_part_of_a_difference() {
     scene.batch(
         r#"UPDATE runs SET notices = '[{"code":"plan-lacks-teams","message":"teams are left out","hint":"upgrade"}]' WHERE id = 1;
         UPDATE runs SET findings = '[{"check":"shrinkage","severity":"error","message":"40 % are gone","hint":"look","examples":[]}]',
-           accepted_by = 'ada' WHERE id = 2"#,
+           accepted_by = 'ada', accepted_at = '2026-07-01T09:00:00Z' WHERE id = 2"#,
     );
     let output = scene.run_command(&["diff", "--json"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
         said,
         "notice: run 1: teams are left out; hint: upgrade\n\
-         notice: run 2: not plausible, and accepted by ada: 40 % are gone\n"
+         notice: run 2: not plausible, and accepted by ada on 2026-07-01: 40 % are gone\n"
     );
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["from"]["notices"][0]["code"], "plan-lacks-teams");
@@ -206,6 +206,7 @@ fn what_both_runs_leave_out_is_part_of_a_difference() {
     assert_eq!(json["to"]["notices"], json!([]));
     assert_eq!(json["to"]["findings"][0]["message"], "40 % are gone");
     assert_eq!(json["to"]["accepted_by"], "ada");
+    assert_eq!(json["to"]["accepted_at"], "2026-07-01T09:00:00Z");
     // Nobody has asked who did it.
     assert_eq!(json.get("audit_notices"), None);
     assert_eq!(json["changes"][0].get("by"), None);

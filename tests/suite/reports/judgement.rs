@@ -53,6 +53,16 @@ fn where_a_source_of_logins_was_out_of_reach_none_says_nothing() {
     let (review, inactive, _, is_said) = told_with("plan-lacks-teams");
     assert!(!is_said && inactive.contains("Dan"), "{inactive}");
     assert_eq!(of(&review, "Dan")[2], "never");
+
+    // A run with as many notices as it keeps may have left one of those out.
+    let scene = five();
+    scene.batch(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)
+         UPDATE runs SET notices = (SELECT json_group_array(json_object(
+             'code', 'team-members-not-readable', 'message', 'team ' || n, 'hint', NULL)) FROM n)",
+    );
+    let review = scene.told(&["report", "access"]);
+    assert_eq!(of(&review, "Dan")[2], "unknown");
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn what_a_run_left_out_and_what_was_accepted_is_said_with_every_report() {
     scene.batch(
         r#"UPDATE runs SET notices = '[{"code":"plan-lacks-teams","message":"teams are left out","hint":"upgrade"}]',
            findings = '[{"check":"shrinkage","severity":"error","message":"40 % of accounts are gone","hint":"look","examples":[]}]',
-           accepted_by = 'ada' WHERE id = 2"#,
+           accepted_by = 'ada', accepted_at = '2026-07-01T09:00:00Z' WHERE id = 2"#,
     );
     let file = scene.beside("all.json");
     for args in [
@@ -235,13 +235,16 @@ fn what_a_run_left_out_and_what_was_accepted_is_said_with_every_report() {
         );
         assert!(
             said.contains(
-                "notice: run 2: not plausible, and accepted by ada: 40 % of accounts are gone\n"
+                "notice: run 2: not plausible, and accepted by ada on 2026-07-01: 40 % of accounts are gone\n"
             ),
             "{said}"
         );
     }
     let page = scene.told(&["report", "access", "--format", "html"]);
-    assert!(page.contains("teams are left out") && page.contains("accepted by <bdi>ada"));
+    assert!(
+        page.contains("teams are left out")
+            && page.contains("accepted by <bdi>ada on 2026-07-01</bdi>")
+    );
     let before = scene.told(&["report", "access", "--format", "html", "--run", "1"]);
     assert!(!before.contains("teams are left out"));
 }

@@ -10,7 +10,10 @@ use std::{
 use rust_xlsxwriter::{DocProperties, Format, Workbook, Worksheet, XlsxError};
 
 use super::{Cell, Exported, ReportError, Snapshot, TABLES, Table, begin, finish};
-use crate::{report::csv::is_formula, text::printable};
+use crate::{
+    report::{accepted_by, csv::is_formula},
+    text::printable,
+};
 
 /// Rows of a sheet, and characters (UTF-16) of a cell: Excel's limits.
 const MAX_ROWS: u32 = 1_048_576;
@@ -192,7 +195,7 @@ impl Book {
         for finding in &run.findings {
             told.push(("not plausible", finding.message.clone()));
         }
-        told.extend(run.accepted_by.iter().map(|by| ("accepted by", by.clone())));
+        told.extend(accepted_by(run).map(|by| ("accepted by", by)));
         let sheet = self.workbook.add_worksheet_with_constant_memory()?;
         sheet.set_name("run")?;
         sheet.set_column_width(0, WIDTH)?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::report::{Coverage, Duties, Held, Person, Snapshot, idle::days_between};
+use crate::report::{Coverage, Duties, Held, Person, Snapshot, accepted_by, idle::days_between};
 
 /// Text of strangers; the markup escapes it once more.
 pub(super) fn shown(text: &str) -> String {
@@ -52,9 +52,9 @@ pub(super) fn notices(snapshot: &Snapshot<'_>) -> Markup {
                 @if let Some(hint) = &notice.hint { " (" (name(hint)) ")" }
             }
         }
-        @if let Some(by) = &run.accepted_by {
+        @if let Some(by) = accepted_by(run) {
             p.note role="note" {
-                b { "Not plausible, and accepted by " (name(by)) ": " }
+                b { "Not plausible, and accepted by " (name(&by)) ": " }
                 @for (at, finding) in run.findings.iter().enumerate() {
                     @if at > 0 { "; " } (name(&finding.message))
                 }
