@@ -35,7 +35,10 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         let engine = Engine::new(EngineConfig::default()).expect("an engine");
         Connector::bundled(&engine).await.expect("it loads")
     });
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/account.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/account.json"
+    );
     let mut silence = Cassette::read(path.as_ref()).expect("a cassette");
     silence.interactions.clear();
     Bench {
@@ -185,7 +188,10 @@ pub(super) fn answers_become_results_or_errors(input: &[u8]) {
         0..8 => ("directory.get-account", json!({ "id": id })),
         8..16 => ("directory.list-accounts", json!({ "page": page })),
         16..24 => ("directory.account-grants", json!({ "id": id })),
-        24..32 => ("provisioning.assign", json!({ "id": id, "entitlement": role })),
+        24..32 => (
+            "provisioning.assign",
+            json!({ "id": id, "entitlement": role }),
+        ),
         32..40 => ("provisioning.delete-account", json!({ "id": id })),
         40..48 => ("credentials.validate", json!({})),
         48..56 => ("diagnostics.diagnose", json!({})),
@@ -211,7 +217,11 @@ pub(super) fn schedules_are_edited_or_refused(input: &[u8]) {
     };
     let given = || answer(200, "application/json", body.to_vec());
     // Of one kind or of the other; the rest is empty.
-    let prefix = if *first < 128 { "/schedules" } else { "/v3/schedules" };
+    let prefix = if *first < 128 {
+        "/schedules"
+    } else {
+        "/v3/schedules"
+    };
     let answers = FaultPlan::new(0)
         .rule(given().when(of(prefix)))
         .rule(answer(200, "application/json", EMPTY).when(FaultWhen::reads()))
@@ -221,7 +231,11 @@ pub(super) fn schedules_are_edited_or_refused(input: &[u8]) {
         let input = json!({ "source": "PABC123", "target": "PXYZ789" });
         BENCH.call(&tenant, "offboarding.plan-transfer", &input)
     } else {
-        BENCH.call(&tenant, "offboarding.plan-removal", &json!({ "source": "PABC123" }))
+        BENCH.call(
+            &tenant,
+            "offboarding.plan-removal",
+            &json!({ "source": "PABC123" }),
+        )
     };
     let steps = plan.as_ref().and_then(|plan| plan["steps"].as_array());
     for step in steps.into_iter().flatten().take(4) {

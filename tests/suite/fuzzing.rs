@@ -45,8 +45,28 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let at = any::<Index>;
     // What formats turn on.
     let token = prop::sample::select(vec![
-        "\"", "{", "}", "[", "]", ",", ":", "null", "0", "-1", "1e999", "\\u0000", "%2e", "/", "..",
-        "\n", "PABC123", "\u{202e}", "\0", "99999999999999999999", "2026-11-22T00:00:00Z", "true",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "0",
+        "-1",
+        "1e999",
+        "\\u0000",
+        "%2e",
+        "/",
+        "..",
+        "\n",
+        "PABC123",
+        "\u{202e}",
+        "\0",
+        "99999999999999999999",
+        "2026-11-22T00:00:00Z",
+        "true",
     ]);
     let edit = prop_oneof![
         (at(), any::<u8>()).prop_map(|(at, byte)| Edit::Set(at, byte)),

@@ -14,6 +14,7 @@ mod directory;
 mod egress;
 mod faults;
 mod fixtures;
+mod fuzzing;
 mod hostile;
 mod large_tenants;
 mod leaks;
