@@ -35,6 +35,7 @@ mod rota;
 mod rotations;
 mod schedule_membership;
 mod secrets;
+mod security;
 mod serve;
 mod support;
 mod sync;
