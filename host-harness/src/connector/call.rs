@@ -29,7 +29,7 @@ use crate::{
         Source, TenantEgress,
         policy::{Declaration, Denial, Grant, Policy},
     },
-    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
+    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode, Used},
     spans::{Work, Worker},
     text::printable,
 };
@@ -54,6 +54,8 @@ pub struct CallReport {
     pub log: Vec<String>,
     /// Instructions, about, in a replay.
     pub fuel: Option<u64>,
+    /// Bytes of memory that the connector had in the end: the most it has had.
+    pub memory: usize,
     /// How long it took.
     pub elapsed: Duration,
     /// `None` if it succeeded, else the error's code.
@@ -443,7 +445,7 @@ impl Tenant {
             log: log.clone(),
             deadline: open.budget.deadline,
         };
-        let (outcome, fuel) = match open.mode {
+        let (outcome, used) = match open.mode {
             Mode::Live => {
                 let engine = open.connector.engine();
                 engine::run(engine, setup, self.prepared()?, call).await
@@ -484,7 +486,8 @@ impl Tenant {
             requests: egress.traces(),
             denials: egress.denials(),
             log: log.finish(),
-            fuel,
+            fuel: used.fuel,
+            memory: used.memory,
             elapsed: started.elapsed(),
             error: outcome.as_ref().err().map(CallError::code),
             crash: outcome
@@ -522,7 +525,7 @@ impl Tenant {
         ) -> BoxFuture<'a, wasmtime::Result<T>>
         + Send
         + 'static,
-    ) -> Result<(Result<T, CallFailure>, Option<u64>), CallError> {
+    ) -> Result<(Result<T, CallFailure>, Used), CallError> {
         let tenant = self.clone();
         let alone = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
