@@ -13,6 +13,7 @@ mod deletion;
 mod diagnostics;
 mod directory;
 mod egress;
+mod faults;
 mod fixtures;
 mod hostile;
 mod large_tenants;

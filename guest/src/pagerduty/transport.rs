@@ -366,6 +366,10 @@ impl What {
             | Wasi::ConnectionWriteTimeout
             | Wasi::HttpResponseTimeout => self.too_late().uncertain(),
             Wasi::HttpResponseBodySize(_) => self.too_large(),
+            // The host can't look into it, and asked for it plain.
+            Wasi::HttpResponseContentCoding(_) => {
+                Error::invalid_response(format!("the answer to {what} is compressed")).uncertain()
+            }
             Wasi::InternalError(Some(text)) if text.starts_with("budget-exhausted") => Error::new(
                 ErrorCode::BudgetExhausted,
                 format!("the host's budget for this call does not suffice for {what}"),

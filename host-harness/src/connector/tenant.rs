@@ -19,6 +19,7 @@ use crate::{
         AnswerCache, Authentication, Budget, Credential, CredentialError, HeaderScheme, Network,
         Presented, RateLimitState, Redactor, Source, TenantEgress,
         cassette::{Cassette, CassetteError, Player, Recorder},
+        faults::FaultPlan,
         policy::{Grant, Policy},
     },
     engine::Mode,
@@ -40,6 +41,7 @@ pub struct TenantConfig {
     budget: Budget,
     pub(super) source: Source,
     dry_run: bool,
+    faults: Option<FaultPlan>,
     watches: Watches,
 }
 
@@ -63,6 +65,7 @@ impl TenantConfig {
             budget: Budget::default(),
             source: Source::default(),
             dry_run: false,
+            faults: None,
             watches: Watches::default(),
         }
     }
@@ -133,6 +136,14 @@ impl TenantConfig {
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Lets things go wrong, live or in a replay: for tests. `plan` can be
+    /// changed while calls run, by its clones.
+    #[must_use]
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.faults = Some(plan);
         self
     }
 
@@ -302,7 +313,8 @@ impl Tenant {
                 egress.beside(policy, &config.network, authentication, redactor)
             }
         }
-        .dry_run(config.dry_run);
+        .dry_run(config.dry_run)
+        .faults(config.faults.clone());
         let watches = config.watches.clone();
         Ok(Self {
             open: Arc::new(Open {

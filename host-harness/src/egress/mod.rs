@@ -6,7 +6,9 @@
 //! 3. [`cassette`]: a replay answers here, a recording looks on;
 //! 4. credentials: added to the request, which nobody but the network sees
 //!    after; renewed where they expire, and once when the vendor answers 401;
-//! 5. pool: a checked connection.
+//! 5. [`faults`], where there is a plan for them: what goes wrong on purpose,
+//!    in place of the vendor, or of a replay's answer;
+//! 6. pool: a checked connection.
 //!
 //! A recording therefore can't hold a credential, and a replay is under the
 //! same policy as the network. On its way back an answer is capped, and the
@@ -17,6 +19,7 @@ mod budget;
 pub mod cassette;
 mod credential_source;
 mod credentials;
+pub mod faults;
 mod origin;
 pub mod policy;
 mod pool;
@@ -57,6 +60,7 @@ pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 
 use budget::{RateLimits, Spending};
 use cassette::{Played, Player, Recorder};
+use faults::{FaultPlan, Pieces, Strike, Struck};
 use policy::{Denial, Level, Policy, RequestLine};
 use tracing::Instrument as _;
 
@@ -81,6 +85,7 @@ pub(crate) struct TenantEgress {
     pub(crate) redactor: Redactor,
     /// Reads go out, changes do not.
     dry_run: bool,
+    faults: Option<FaultPlan>,
     pool: Pool,
     rate_limits: Arc<RateLimits>,
 }
@@ -98,6 +103,7 @@ impl TenantEgress {
             authentication,
             redactor,
             dry_run: false,
+            faults: None,
             rate_limits: Arc::default(),
         }
     }
@@ -123,6 +129,7 @@ impl TenantEgress {
             authentication,
             redactor,
             dry_run: false,
+            faults: None,
             pool,
             rate_limits: Arc::clone(&self.rate_limits),
         }
@@ -131,6 +138,12 @@ impl TenantEgress {
     /// Withholds every request that changes something.
     pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// What goes wrong on purpose.
+    pub(crate) fn faults(mut self, faults: Option<FaultPlan>) -> Self {
+        self.faults = faults;
         self
     }
 
@@ -363,7 +376,7 @@ impl CallEgress {
         }
     }
 
-    /// The five stages.
+    /// The stages.
     async fn pass(
         &self,
         request: Request<WasiBody>,
@@ -390,7 +403,8 @@ impl CallEgress {
             origin: &origin,
             path: parts.uri.path(),
         })?;
-        let changes = rule.level == Level::Write;
+        let level = rule.level;
+        let changes = level == Level::Write;
         work.allowed(origin.place(), &rule.method, &rule.path.to_string());
         let rule = format!("{} {}", rule.method, rule.path);
         passage.rule = Some(rule.clone());
@@ -431,10 +445,15 @@ impl CallEgress {
         };
 
         // 3 cassette
-        let uri = parts.uri.to_string();
         let tap = match &self.source {
             Source::Replayed(player) => {
-                let outcome = self.replay(player, parts.method.as_str(), &uri, &body);
+                let struck = Struck {
+                    method: &parts.method,
+                    uri: &parts.uri,
+                    body: &body,
+                    level,
+                };
+                let outcome = self.replay(player, struck, options).await;
                 self.remember(key, &outcome);
                 return outcome;
             }
@@ -443,7 +462,7 @@ impl CallEgress {
                 recorder.request(
                     &self.capability,
                     parts.method.as_str(),
-                    &uri,
+                    &parts.uri.to_string(),
                     &parts.headers,
                     &body,
                 ),
@@ -456,7 +475,7 @@ impl CallEgress {
             let left = self.spending.remaining()?;
             self.tenant.rate_limits.wait(&rule, left).await?;
             let (parts, body) = self
-                .authenticated(&rule, parts, body, options, work)
+                .authenticated(&rule, level, parts, body, options, work)
                 .await?;
             Ok::<_, Refusal>(self.clean(parts, body))
         }
@@ -490,14 +509,19 @@ impl CallEgress {
         }
     }
 
-    fn replay(
+    async fn replay(
         &self,
         player: &Player,
-        method: &str,
-        uri: &str,
-        body: &[u8],
+        request: Struck<'_>,
+        options: RequestOptions,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
-        match player.answer(method, uri, body) {
+        let strike = self.strike(request);
+        if let Some(answer) = strike.as_ref().and_then(Strike::instead) {
+            return self.receive(answer?, options).await;
+        }
+        let method = request.method.as_str();
+        let uri = request.uri.to_string();
+        let (parts, body) = match player.answer(method, &uri, request.body) {
             Ok(Played::Answer {
                 status,
                 headers,
@@ -506,18 +530,52 @@ impl CallEgress {
                 let mut parts = Response::new(()).into_parts().0;
                 parts.status = status;
                 parts.headers = headers;
-                Ok((parts, body))
+                (parts, body)
             }
-            Ok(Played::Failure(code)) => Err(replayed_failure(&code).into()),
-            Err(mismatch) => Err(Refusal::Unmatched(Box::new(mismatch))),
+            Ok(Played::Failure(code)) => return Err(replayed_failure(&code).into()),
+            Err(mismatch) => return Err(Refusal::Unmatched(Box::new(mismatch))),
+        };
+        let outcome = match &strike {
+            None => return Ok(self.answered(request, parts, body)),
+            Some(strike) if self.spending.remaining()? < strike.drips_for(body.len()) => {
+                Err(Exhausted::Deadline(self.spending.budget().deadline).into())
+            }
+            Some(strike) => match strike.spoil(parts, body) {
+                Ok(spoilt) => self.receive(spoilt.map(Pieces::at_once), options).await,
+                Err(lost) => Err(lost.into()),
+            },
+        };
+        if outcome.is_err() {
+            // It was lost. Who asks again gets it; there is no second one.
+            player.put_back(method, &uri, request.body);
         }
+        outcome
     }
 
-    /// The last two stages: 4 credentials, 5 pool. Both once again where the
-    /// vendor refuses a credential that can be renewed.
+    /// What goes wrong with this request on purpose.
+    fn strike(&self, request: Struck<'_>) -> Option<Strike> {
+        self.tenant.faults.as_ref()?.strike(request)
+    }
+
+    /// Nothing went wrong.
+    fn answered(
+        &self,
+        request: Struck<'_>,
+        parts: http::response::Parts,
+        body: Bytes,
+    ) -> (http::response::Parts, Bytes) {
+        if let Some(faults) = &self.tenant.faults {
+            faults.seen(request, &body);
+        }
+        (parts, body)
+    }
+
+    /// The last stages, from the credentials on. All once again where the vendor
+    /// refuses a credential that can be renewed.
     async fn authenticated(
         &self,
         rule: &str,
+        level: Level,
         parts: http::request::Parts,
         body: Bytes,
         options: RequestOptions,
@@ -535,7 +593,13 @@ impl CallEgress {
             if let Some(presented) = &presented {
                 presented.apply(request.headers_mut());
             }
-            let answer = self.exchange(request, options).await?;
+            let struck = Struck {
+                method: &parts.method,
+                uri: &parts.uri,
+                body: &body,
+                level,
+            };
+            let answer = self.exchange(request, struck, options).await?;
             self.tenant
                 .rate_limits
                 .observe(rule, answer.0.status, &answer.0.headers);
@@ -575,27 +639,42 @@ impl CallEgress {
     async fn exchange(
         &self,
         mut request: Request<Full<Bytes>>,
+        struck: Struck<'_>,
         options: RequestOptions,
     ) -> Result<(http::response::Parts, Bytes), Refusal> {
-        let limit = |wanted: Option<Duration>, default: Duration| {
-            let left = self.spending.remaining()?;
-            Ok::<_, Exhausted>(
-                wanted
-                    .unwrap_or(default)
-                    .max(Duration::from_millis(1))
-                    .min(left),
-            )
-        };
+        // 5 faults
+        let strike = self.strike(struck);
+        if let Some(answer) = strike.as_ref().and_then(Strike::instead) {
+            return self.receive(answer?, options).await;
+        }
+
+        // 6 pool
         // Whatever the guest would like: a compressed answer can't be searched
         // for the credential.
         let identity = HeaderValue::from_static("identity");
         request
             .headers_mut()
             .insert(header::ACCEPT_ENCODING, identity);
-        let first = limit(options.first_byte_timeout, FIRST_BYTE)?;
+        let first = self.limit(options.first_byte_timeout, FIRST_BYTE)?;
         let response = tokio::time::timeout(first, self.tenant.pool.send(request))
             .await
             .map_err(|_| TransportError::Timeout(first))??;
+        let (parts, body) = self.receive(response, options).await?;
+        match strike {
+            None => Ok(self.answered(struck, parts, body)),
+            Some(strike) => self.receive(strike.spoil(parts, body)?, options).await,
+        }
+    }
+
+    /// Takes an answer in.
+    async fn receive<B>(
+        &self,
+        response: Response<B>,
+        options: RequestOptions,
+    ) -> Result<(http::response::Parts, Bytes), Refusal>
+    where
+        B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+    {
         let (parts, mut incoming) = response.into_parts();
         if let Some(coding) = parts.headers.get(header::CONTENT_ENCODING)
             && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -606,7 +685,7 @@ impl CallEgress {
         let cap = self.spending.budget().response_body;
         let mut body = BytesMut::new();
         loop {
-            let between = limit(options.between_bytes_timeout, BETWEEN_BYTES)?;
+            let between = self.limit(options.between_bytes_timeout, BETWEEN_BYTES)?;
             let frame = tokio::time::timeout(between, incoming.frame())
                 .await
                 .map_err(|_| TransportError::Timeout(between))?;
@@ -621,6 +700,13 @@ impl CallEgress {
             }
         }
         Ok((parts, body.freeze()))
+    }
+
+    /// How long to wait: as the guest wishes, but not beyond the deadline.
+    fn limit(&self, wanted: Option<Duration>, default: Duration) -> Result<Duration, Exhausted> {
+        let left = self.spending.remaining()?;
+        let wanted = wanted.unwrap_or(default);
+        Ok(wanted.max(Duration::from_millis(1)).min(left))
     }
 
     /// Takes out of an answer what is not for the guest.

@@ -249,6 +249,14 @@ impl Matcher {
         })
     }
 
+    /// Takes back the last one that was played of those for this request.
+    pub(super) fn put_back(&mut self, asked: &RequestKey) {
+        let positions = self.positions.get(asked).map_or(&[][..], Vec::as_slice);
+        if let Some(last) = positions.iter().rev().find(|at| self.played[**at]) {
+            self.played[*last] = false;
+        }
+    }
+
     /// Positions that nothing asked for.
     pub fn unplayed(&self) -> Vec<usize> {
         (0..self.played.len())

@@ -64,6 +64,15 @@ impl Player {
             .collect()
     }
 
+    /// The latest answer to that request has been lost: the next one who makes
+    /// it gets it again.
+    pub(crate) fn put_back(&self, method: &str, uri: &str, body: &[u8]) {
+        if let Some(key) = RequestKey::new(method, uri, &Body::from_bytes(body)) {
+            let mut matcher = self.matcher.lock().unwrap_or_else(PoisonError::into_inner);
+            matcher.put_back(&key);
+        }
+    }
+
     pub(crate) fn answer(&self, method: &str, uri: &str, body: &[u8]) -> Result<Played, Mismatch> {
         let key =
             RequestKey::new(method, uri, &Body::from_bytes(body)).ok_or_else(|| Mismatch {

@@ -1,0 +1,3 @@
+//! What goes wrong on purpose, and what becomes of it.
+
+mod stage;
