@@ -238,13 +238,13 @@ impl StandIn for Simulated {
         let revoke = move || {
             if let Some(user) = &second {
                 let change = json!({ "user": { "type": "user", "role": "user" } });
-                simulator.ask("PUT", &format!("/users/{user}"), Some(&change));
+                drop(simulator.ask("PUT", &format!("/users/{user}"), Some(&change)));
             }
         };
         let vendor = Vendor::new(network, token(TOKENS.owner)?, Running(listening))
             .wrong(token("simulated-by-nobody")?)
             .revocable(token(TOKENS.responder)?, Box::new(revoke))
-            .lacking(token(TOKENS.read_only)?);
+            .lacking(token(TOKENS.responder)?);
         let settings = self.settings.iter();
         Ok(settings.fold(vendor, |vendor, (name, value)| vendor.setting(name, value)))
     }

@@ -13,7 +13,7 @@ use super::{
     outcome::skip,
     subject::{Source, StandIn, Subject, SubjectError, Vendor},
     survey::{Answer, SmallPages, Survey},
-    tape::{Recorded, Tape, answers},
+    tape::{Recorded, Single, Tape, answers, singles},
 };
 use crate::{Budget, CallReport, Connector, Credential, Grant, Tenant, TenantConfig};
 
@@ -105,6 +105,7 @@ pub(super) struct Ground<'s> {
     small_pages: OnceCell<SmallPages>,
     recorded: OnceCell<Result<Recorded, Outcome>>,
     answers: OnceCell<Result<Vec<Answer>, Outcome>>,
+    singles: OnceCell<Result<Vec<Single>, Outcome>>,
 }
 
 impl<'s> Ground<'s> {
@@ -122,6 +123,7 @@ impl<'s> Ground<'s> {
             small_pages: OnceCell::new(),
             recorded: OnceCell::new(),
             answers: OnceCell::new(),
+            singles: OnceCell::new(),
         })
     }
 
@@ -190,6 +192,14 @@ impl<'s> Ground<'s> {
             Source::Recordings { tapes, .. } => Ok(tapes),
             _ => Ok(&self.recorded().await?.tapes),
         }
+    }
+
+    /// One recorded call of each read, for what can go wrong with it.
+    pub(super) async fn singles(&self) -> Result<&[Single], Outcome> {
+        let tapes = self.tapes().await?;
+        let find = || singles(self.connector(), tapes);
+        let singles = self.singles.get_or_init(find).await;
+        singles.as_deref().map_err(Clone::clone)
     }
 
     /// Recordings of the tenant, and what was in its answers.

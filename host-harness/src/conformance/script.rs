@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::listing::Walk;
 use crate::{Tenant, contract::types::Account};
 
-/// Accounts that are asked about one by one, at most.
-const FEW: usize = 5;
+/// Accounts that are asked about at once, at most.
+const SOME: usize = 50;
 
 /// What is known of a tenant.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Known {
     pub(super) fn of(accounts: &Walk<Account>) -> Self {
         let ids = accounts.items.iter().map(|account| account.id.clone());
         Self {
-            accounts: ids.take(FEW).collect(),
+            accounts: ids.take(SOME).collect(),
         }
     }
 }

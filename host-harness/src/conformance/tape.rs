@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     CallError, CallReport, Connector, Grant, TenantConfig,
+    contract::metadata::Level,
     egress::cassette::{Cassette, RecordedFrom, Recorder, Scrubber},
     whole_file,
 };
@@ -105,6 +106,60 @@ pub(super) async fn play(
         calls,
         unplayed: tenant.unplayed(),
     })
+}
+
+/// A recorded read by itself.
+pub(super) struct Single {
+    /// With this call and no other.
+    pub(super) tape: Tape,
+    /// What it answers on a good day.
+    pub(super) output: Value,
+    /// How many requests it makes then.
+    pub(super) requests: usize,
+}
+
+/// The first recorded call of each read that answers and makes requests. What a
+/// diagnosis finds on a bad day is not to be the same, so it is left out.
+pub(super) async fn singles(connector: &Connector, tapes: &[Tape]) -> Result<Vec<Single>, Outcome> {
+    let mut singles: Vec<Single> = Vec::new();
+    let mut taken = BTreeSet::from(["diagnostics.diagnose".to_owned()]);
+    let is_read = |function: &str| {
+        let capabilities = &connector.descriptor().capabilities;
+        let declared = capabilities.iter().find(|one| one.name == function);
+        declared.is_some_and(|one| one.level == Level::Read)
+    };
+    for tape in tapes {
+        for call in &tape.cassette.harness.calls {
+            if !is_read(&call.function) || taken.contains(&call.function) {
+                continue;
+            }
+            let mut cassette = tape.cassette.clone();
+            cassette.harness.calls = vec![call.clone()];
+            let tape = Tape {
+                name: tape.name.clone(),
+                cassette,
+            };
+            let played = play(connector, &tape, |config| config).await?;
+            if let Some(PlayedCall {
+                output: Ok(output),
+                report,
+                ..
+            }) = played.calls.into_iter().next()
+                && !report.requests.is_empty()
+            {
+                taken.insert(call.function.clone());
+                singles.push(Single {
+                    tape,
+                    output,
+                    requests: report.requests.len(),
+                });
+            }
+        }
+    }
+    if singles.is_empty() {
+        return Err(skip("no read that answers is recorded"));
+    }
+    Ok(singles)
 }
 
 /// What the calls of all recordings answer.

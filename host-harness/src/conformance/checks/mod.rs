@@ -5,6 +5,7 @@ mod agreement;
 mod assignment;
 mod credentials;
 mod declaration;
+mod faults;
 mod pages;
 mod references;
 mod replays;
@@ -36,7 +37,7 @@ checks! {
     "capabilities" Read Any declaration::capabilities:
         "each function is declared once, with the level that it has in the contract";
     "scopes" Read Any declaration::scopes:
-        "what its functions need, its ways to sign in by OAuth can ask for";
+        "each function that makes requests names the scopes that they need";
     "settings" Read Any declaration::settings:
         "its settings are texts with a description, and their defaults are valid";
     "unsupported" Read Tenant declaration::unsupported:
@@ -105,6 +106,20 @@ checks! {
 
     "determinism" Read Any replays::determinism:
         "two replays do the same, and what comes out does not hang on random numbers";
+    "fault-rate-limit" Read Any faults::rate_limit:
+        "a vendor that asks to come back later is `rate-limited`, with the time if it was told";
+    "fault-unavailable" Read Any faults::unavailable:
+        "a vendor that answers with server errors is `unavailable`";
+    "fault-timeout" Read Any faults::timeout:
+        "a vendor that does not answer is a `timeout`";
+    "fault-connection" Read Any faults::connection:
+        "a vendor that is not reached, or breaks off, is `connection-failed`";
+    "fault-nonsense" Read Any faults::nonsense:
+        "an answer that makes no sense is an `invalid-response`, and no crash";
+    "fault-once" Read Any faults::once:
+        "a read of which one request fails is whole, or an error";
+    "deadline" Read Any faults::deadline:
+        "a call that can't be done in its time says so before it is over";
     "recordings" Read Recordings replays::recordings:
         "recordings are sound, and are played to their end";
     "budget" Read Recordings replays::budget:
@@ -142,6 +157,8 @@ checks! {
         "an entitlement that is taken is not held";
     "unassign-again" Write StandIn assignment::unassign_again:
         "to take it again changes nothing";
+    "fault-change" Write StandIn faults::change:
+        "a change whose answer is lost is found or reported, and repeated is done once";
     "dry-run" Write StandIn requests::dry_run:
         "a dry run changes nothing, and shows the first change that is then sent";
 }

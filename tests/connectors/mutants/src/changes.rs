@@ -17,17 +17,6 @@ pub fn create(new: &NewAccount) -> Result<CreatedAccount> {
     for entitlement in &new.entitlements {
         check(entitlement)?;
     }
-    if mutation::is("dry-run") {
-        // Declared as a read, so a dry run lets it out.
-        let marker =
-            json!({"user": {"type": "user", "name": "Marker", "email": "marker@acme.example"}});
-        let _ = change(
-            &Method::Post,
-            "/users",
-            Some(&marker),
-            Some("marker@acme.example"),
-        );
-    }
     let (user, mut effect) = match with_email(email)? {
         Some(_) if mutation::is("create-again") => {
             return Err(error(

@@ -147,7 +147,7 @@ fn capabilities() -> Vec<Capability> {
             capability.level = Level::Write;
         }
         if mutation::is("scopes") && capability.name == "diagnostics.diagnose" {
-            capability.scopes.push("abilities.read".to_owned());
+            capability.scopes.clear();
         }
     }
     all

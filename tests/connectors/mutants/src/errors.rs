@@ -3,6 +3,7 @@
 use wasip2::http::types::ErrorCode as Wasi;
 
 use crate::iga::connector::types::{Error, ErrorCode};
+use crate::mutation;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -40,6 +41,13 @@ pub fn of_status(status: u16, retry_after: Option<u32>) -> Error {
             "the credential may not do that",
         ),
         404 => (ErrorCode::NotFound, "the vendor has no such thing"),
+        429 if mutation::is("fault-rate-limit") => (
+            ErrorCode::InvalidResponse,
+            "the vendor's answer makes no sense",
+        ),
+        500..=599 if mutation::is("fault-unavailable") => {
+            (ErrorCode::Internal, "the vendor has a problem")
+        }
         429 => (ErrorCode::RateLimited, "the vendor asks to come back later"),
         500..=599 => (ErrorCode::Unavailable, "the vendor has a problem"),
         _ => (
@@ -63,12 +71,21 @@ pub fn of_transport(code: &Wasi) -> Error {
         Wasi::ConnectionTimeout
         | Wasi::ConnectionReadTimeout
         | Wasi::ConnectionWriteTimeout
+        | Wasi::HttpResponseTimeout
+            if mutation::is("fault-timeout") =>
+        {
+            error(ErrorCode::Internal, "this can't happen")
+        }
+        Wasi::ConnectionTimeout
+        | Wasi::ConnectionReadTimeout
+        | Wasi::ConnectionWriteTimeout
         | Wasi::HttpResponseTimeout => {
             error(ErrorCode::Timeout, "the vendor did not answer in time")
         }
         Wasi::HttpResponseIncomplete | Wasi::HttpResponseBodySize(_) => {
             error(ErrorCode::InvalidResponse, "the vendor's answer is cut off")
         }
+        code if mutation::is("fault-connection") => panic!("{code:?}"),
         _ => error(ErrorCode::ConnectionFailed, "the connection broke"),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wasip2::http::types::Method;
 
 use crate::accounts::segment;
-use crate::errors::Result;
+use crate::errors::{Result, error};
 use crate::exports::iga::connector::activity::{ActivityKind, LastActivity, LastActivityReport};
 use crate::exports::iga::connector::diagnostics::{Finding, Verdict};
 use crate::iga::connector::types::ErrorCode;
@@ -12,6 +12,9 @@ use crate::mutation;
 use crate::vendor::{change, get, list, text};
 
 pub fn last_activity(accounts: &[String]) -> Result<LastActivityReport> {
+    if mutation::is("reads") {
+        return Err(error(ErrorCode::Internal, "nobody has written this yet"));
+    }
     let mut items = Vec::new();
     for account in accounts {
         let answer = match get(&format!("/users/{}/sessions", segment(account)?)) {

@@ -1,6 +1,7 @@
 //! Requests to the vendor, one after the other, in the plainest way.
 
 use serde_json::Value;
+use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme, http_error_code,
@@ -9,6 +10,7 @@ use wasip2::io::streams::StreamError;
 
 use crate::errors::{Result, error, of_status, of_transport};
 use crate::iga::connector::types::{Error, ErrorCode};
+use crate::mutation;
 
 pub const HOST: &str = "api.pagerduty.com";
 
@@ -25,13 +27,14 @@ pub fn change(
     from: Option<&str>,
 ) -> Result<Value> {
     exchange(method, path, body, from).map_err(|mut error| {
-        error.may_have_applied = matches!(
-            error.code,
-            ErrorCode::Timeout
-                | ErrorCode::ConnectionFailed
-                | ErrorCode::Unavailable
-                | ErrorCode::InvalidResponse
-        );
+        error.may_have_applied = !mutation::is("fault-change")
+            && matches!(
+                error.code,
+                ErrorCode::Timeout
+                    | ErrorCode::ConnectionFailed
+                    | ErrorCode::Unavailable
+                    | ErrorCode::InvalidResponse
+            );
         error
     })
 }
@@ -89,11 +92,17 @@ fn exchange(
         .iter()
         .find_map(|name| number(&response, name));
     let body = read(&response)?;
+    if let (429, Some(seconds), true) = (status, retry_after, mutation::is("deadline")) {
+        subscribe_duration(u64::from(seconds) * 1_000_000_000).block();
+    }
     if !(200..300).contains(&status) {
         return Err(of_status(status, retry_after));
     }
     if status == 204 {
         return Ok(Value::Null);
+    }
+    if mutation::is("fault-nonsense") {
+        return Ok(serde_json::from_slice(&body).expect("the vendor sends JSON"));
     }
     serde_json::from_slice(&body)
         .map_err(|_| error(ErrorCode::InvalidResponse, "the vendor's answer is no JSON"))

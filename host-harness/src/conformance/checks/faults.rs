@@ -1,0 +1,307 @@
+//! A vendor on a bad day. Reads are played from recordings, where a connector
+//! that waits loses no time; changes are made at a stand-in vendor.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::{
+    Outcome,
+    ground::{Ground, Scene},
+    listing::Walk,
+    outcome::{Verdict, contract_code, expect_code, none_of, skip},
+    tape::{PlayedCall, Single, play},
+};
+use super::accounts::newcomer;
+use crate::{
+    Budget, CallError,
+    contract::types::{Account, ErrorCode},
+    egress::faults::{Fault, FaultPlan, FaultRule, FaultWhen},
+};
+
+/// Whatever is left to chance, is left to it in the same way each time.
+const SEED: u64 = 7;
+
+/// The vendor's window ends in so many seconds.
+const RESET: u32 = 600;
+
+/// Time for a call that can't be done in it.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// Requests of a call that are struck one by one, at most.
+const REQUESTS: usize = 8;
+
+pub(super) async fn rate_limit(ground: &Ground<'_>) -> Verdict {
+    let told = |call: &PlayedCall| match &call.output {
+        Err(CallError::Connector { error, .. })
+            if error.code == ErrorCode::RateLimited && error.retry_after.is_none() =>
+        {
+            Some("it does not say after how long to come back, and the vendor did".to_owned())
+        }
+        _ => None,
+    };
+    let codes = [ErrorCode::RateLimited, ErrorCode::BudgetExhausted];
+    let mut wrong = Vec::new();
+    let silent = always(
+        ground,
+        &[Fault::rate_limited(None)],
+        &codes,
+        &mut wrong,
+        |_| None,
+    )
+    .await?;
+    let telling = [Fault::rate_limited(Some(30))];
+    let telling = always(ground, &telling, &codes, &mut wrong, told).await?;
+    none_of(&wrong, "a platform that is told so waits, and asks again")?;
+    Ok(seen(silent + telling))
+}
+
+pub(super) async fn unavailable(ground: &Ground<'_>) -> Verdict {
+    let faults = [500, 502, 503, 504].map(Fault::status);
+    let codes = [
+        ErrorCode::Unavailable,
+        ErrorCode::Timeout,
+        ErrorCode::BudgetExhausted,
+    ];
+    expect_always(ground, &faults, &codes).await
+}
+
+pub(super) async fn timeout(ground: &Ground<'_>) -> Verdict {
+    let faults = [Fault::TimeoutBefore, Fault::TimeoutAfter];
+    expect_always(
+        ground,
+        &faults,
+        &[ErrorCode::Timeout, ErrorCode::BudgetExhausted],
+    )
+    .await
+}
+
+pub(super) async fn connection(ground: &Ground<'_>) -> Verdict {
+    let faults = [Fault::RefusedConnection, Fault::Reset];
+    let codes = [ErrorCode::ConnectionFailed, ErrorCode::BudgetExhausted];
+    expect_always(ground, &faults, &codes).await
+}
+
+pub(super) async fn nonsense(ground: &Ground<'_>) -> Verdict {
+    let codes = [
+        ErrorCode::InvalidResponse,
+        ErrorCode::Unavailable,
+        ErrorCode::BudgetExhausted,
+    ];
+    let faults = [Fault::TruncatedBody, Fault::HtmlBody, Fault::EmptyBody];
+    let mut wrong = Vec::new();
+    let mut count = always(ground, &faults, &codes, &mut wrong, |_| None).await?;
+    // What can be made of these, a connector may decide; it does not crash.
+    for fault in [Fault::NullFields, Fault::WrongTypes, Fault::OddFields] {
+        for single in ground.singles().await? {
+            count += 1;
+            let call = struck(ground, single, FaultRule::always(fault.clone()), None).await?;
+            if let Some(call) = call
+                && let Err(error) = &call.output
+                && (error.is_crash() || contract_code(error).is_none())
+            {
+                wrong.push(format!("`{}`, {fault}: {error}", call.function));
+            }
+        }
+    }
+    none_of(
+        &wrong,
+        "whatever the vendor sends, the answer is an error of the contract",
+    )?;
+    Ok(seen(count))
+}
+
+/// Strikes all requests of each read, with each fault.
+async fn expect_always(ground: &Ground<'_>, faults: &[Fault], codes: &[ErrorCode]) -> Verdict {
+    let mut wrong = Vec::new();
+    let count = always(ground, faults, codes, &mut wrong, |_| None).await?;
+    none_of(
+        &wrong,
+        "by the code a platform knows whether, and when, to ask again",
+    )?;
+    Ok(seen(count))
+}
+
+fn seen(count: usize) -> String {
+    format!("{count} calls that went wrong on purpose")
+}
+
+async fn always(
+    ground: &Ground<'_>,
+    faults: &[Fault],
+    codes: &[ErrorCode],
+    wrong: &mut Vec<String>,
+    also: impl Fn(&PlayedCall) -> Option<String>,
+) -> Result<usize, Outcome> {
+    let mut count = 0;
+    for fault in faults {
+        for single in ground.singles().await? {
+            let rule = FaultRule::always(fault.clone());
+            let Some(call) = struck(ground, single, rule, None).await? else {
+                continue;
+            };
+            count += 1;
+            let after = format!("`{}`, {fault}", call.function);
+            expect_code(&call.output, codes, &after, wrong);
+            wrong.extend(also(&call).map(|what| format!("{after}: {what}")));
+        }
+    }
+    Ok(count)
+}
+
+/// Plays a call with a fault. None if no request was struck.
+async fn struck(
+    ground: &Ground<'_>,
+    single: &Single,
+    rule: FaultRule,
+    deadline: Option<Duration>,
+) -> Result<Option<PlayedCall>, Outcome> {
+    let plan = FaultPlan::new(SEED).rule(rule);
+    let faults = plan.clone();
+    let played = play(ground.connector(), &single.tape, |config| {
+        let config = config.faults(faults);
+        match deadline {
+            Some(deadline) => config.budget(Budget::with_deadline(deadline)),
+            None => config,
+        }
+    })
+    .await?;
+    if plan.fired() == 0 {
+        return Ok(None);
+    }
+    Ok(played.calls.into_iter().next())
+}
+
+pub(super) async fn once(ground: &Ground<'_>) -> Verdict {
+    let faults = [
+        Fault::status(503),
+        Fault::TimeoutBefore,
+        Fault::TruncatedBody,
+    ];
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for single in ground.singles().await? {
+        for fault in &faults {
+            for skip in 0..single.requests.min(REQUESTS) {
+                let rule = FaultRule::once(fault.clone()).when(FaultWhen {
+                    skip: u32::try_from(skip).unwrap_or(u32::MAX),
+                    ..FaultWhen::default()
+                });
+                let Some(call) = struck(ground, single, rule, None).await? else {
+                    continue;
+                };
+                count += 1;
+                if let Ok(output) = &call.output
+                    && without_notices(output) != without_notices(&single.output)
+                {
+                    wrong.push(format!(
+                        "`{}` with {fault} at its request {}: it answers, with something else",
+                        call.function,
+                        skip + 1
+                    ));
+                }
+            }
+        }
+    }
+    none_of(
+        &wrong,
+        "a sync would take less for all there is: try the request again, or fail",
+    )?;
+    Ok(seen(count))
+}
+
+fn without_notices(output: &Value) -> Value {
+    let mut output = output.clone();
+    if let Some(fields) = output.as_object_mut() {
+        fields.remove("notices");
+        fields.remove("warnings");
+    }
+    output
+}
+
+pub(super) async fn deadline(ground: &Ground<'_>) -> Verdict {
+    let faults = [
+        Fault::rate_limited(Some(RESET)),
+        Fault::status(503),
+        Fault::SlowDrip,
+    ];
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for fault in &faults {
+        for single in ground.singles().await? {
+            let rule = FaultRule::always(fault.clone());
+            let Some(call) = struck(ground, single, rule, Some(SHORT)).await? else {
+                continue;
+            };
+            count += 1;
+            if let Err(error) = &call.output
+                && contract_code(error).is_none()
+            {
+                wrong.push(format!("`{}`, {fault}: {error}", call.function));
+            }
+        }
+    }
+    none_of(
+        &wrong,
+        "`CALL_DEADLINE_MS` says how long a call has: answer `budget-exhausted` before it ends",
+    )?;
+    Ok(seen(count))
+}
+
+pub(super) async fn change(ground: &Ground<'_>) -> Verdict {
+    const FUNCTION: &str = "provisioning.create-account";
+    ground.need(FUNCTION)?;
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for fault in [Fault::TimeoutBefore, Fault::TimeoutAfter, Fault::Reset] {
+        let scene = ground.fresh().await?;
+        let plan =
+            FaultPlan::new(SEED).rule(FaultRule::once(fault.clone()).when(FaultWhen::changes()));
+        let tenant = scene.reopened(|config| config.faults(plan.clone()))?;
+        let new = newcomer(ground, "uncertain").await?;
+        let email = new.email.clone();
+        let first = tenant.create_account(new.clone()).await;
+        if plan.fired() == 0 {
+            return Err(skip("no change is sent: see the check `create`"));
+        }
+        count += 1;
+        plan.clear();
+        let is_there = holders(&scene, &email).await?.len();
+        match &first {
+            Ok(_) if is_there == 0 => {
+                wrong.push(format!("{fault}: it says that it was done, and it was not"));
+            }
+            Err(CallError::Connector { error, .. }) if is_there > 0 && !error.may_have_applied => {
+                wrong.push(format!(
+                    "{fault}: it was done, and the error (`{}`) does not say that it may have been",
+                    crate::contract::to_json(&error.code)
+                        .as_str()
+                        .unwrap_or_default()
+                ));
+            }
+            Err(error) if contract_code(error).is_none() => {
+                wrong.push(format!("{fault}: {error}"));
+            }
+            _ => {}
+        }
+        if let Err(error) = tenant.create_account(new).await {
+            wrong.push(format!("{fault}: it can't be repeated: {error}"));
+        }
+        let after = holders(&scene, &email).await?.len();
+        if after != 1 {
+            wrong.push(format!("{fault}: repeated, there are {after} accounts"));
+        }
+    }
+    none_of(
+        &wrong,
+        "look for a change whose fate is not known; if that fails too, say `may-have-applied`",
+    )?;
+    Ok(format!("`{FUNCTION}`, {count} times"))
+}
+
+/// The accounts with that e-mail address.
+async fn holders(scene: &Scene, email: &str) -> Result<Vec<Account>, Outcome> {
+    let accounts = Walk::<Account>::of(&scene.tenant, None).await;
+    let same = |account: &&Account| {
+        let own = account.email.as_deref();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(email))
+    };
+    Ok(accounts.some()?.iter().filter(same).cloned().collect())
+}
