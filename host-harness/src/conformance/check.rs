@@ -77,17 +77,14 @@ impl UnknownCheck {
     /// What to do about it: the most similar id, if one is.
     pub fn hint(&self) -> String {
         let shared = |id: &str| {
-            let words: Vec<&str> = id.split('-').collect();
-            self.0
-                .split('-')
-                .filter(|word| words.contains(word))
-                .count()
+            let both = id.chars().zip(self.0.chars());
+            both.take_while(|(own, other)| own == other).count()
         };
         let similar = CHECKS
             .iter()
             .map(|check| (shared(check.id), check.id))
-            .filter(|(shared, _)| *shared > 0)
-            .max_by_key(|(shared, _)| *shared);
+            .filter(|(shared, _)| *shared > 2)
+            .max_by_key(|(shared, id)| (*shared, std::cmp::Reverse(id.len())));
         match similar {
             Some((_, id)) => format!("did you mean `{id}`? `harness conformance --list` has all"),
             None => "`harness conformance --list` has all".to_owned(),

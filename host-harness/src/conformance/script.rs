@@ -1,10 +1,15 @@
 //! The reads that are no lists: what they are asked, with what is known of a
 //! tenant.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::listing::Walk;
-use crate::{Tenant, contract::types::Account};
+use crate::{
+    Tenant,
+    contract::types::{Account, Grant},
+};
 
 /// Accounts that are asked about at once, at most.
 const SOME: usize = 50;
@@ -13,13 +18,21 @@ const SOME: usize = 50;
 #[derive(Default)]
 pub(super) struct Known {
     accounts: Vec<String>,
+    /// Who holds most.
+    busiest: Option<String>,
 }
 
 impl Known {
-    pub(super) fn of(accounts: &Walk<Account>) -> Self {
+    pub(super) fn of(accounts: &Walk<Account>, grants: &Walk<Grant>) -> Self {
         let ids = accounts.items.iter().map(|account| account.id.clone());
+        let mut held: BTreeMap<&str, usize> = BTreeMap::new();
+        for grant in &grants.items {
+            *held.entry(&grant.account).or_default() += 1;
+        }
+        let busiest = held.iter().max_by_key(|(_, count)| **count);
         Self {
             accounts: ids.take(SOME).collect(),
+            busiest: busiest.map(|(account, _)| (*account).to_owned()),
         }
     }
 }
@@ -30,7 +43,7 @@ pub(super) async fn run(tenant: &Tenant, known: &Known) {
     let calls = if known.accounts.is_empty() {
         unprompted()
     } else {
-        about(&known.accounts)
+        about(known)
     };
     for (function, input) in declared(tenant, calls) {
         // Whoever listens hears of failures as well.
@@ -49,7 +62,7 @@ pub(super) fn reads(tenant: &Tenant, known: &Known) -> Vec<(&'static str, Value)
     let lists = lists.map(|list| (list, json!({ "page": {} })));
     let mut calls = unprompted();
     calls.extend(lists);
-    calls.extend(about(&known.accounts));
+    calls.extend(about(known));
     declared(tenant, calls)
 }
 
@@ -67,13 +80,15 @@ fn unprompted() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn about(accounts: &[String]) -> Vec<(&'static str, Value)> {
+fn about(known: &Known) -> Vec<(&'static str, Value)> {
     let mut calls = Vec::new();
+    let accounts = &known.accounts;
     if let Some(first) = accounts.first() {
+        let busiest = known.busiest.as_ref().unwrap_or(first);
         let who = json!({ "account": first, "schedules": [] });
         calls.extend([
             ("directory.get-account", json!({ "id": first })),
-            ("directory.account-grants", json!({ "id": first })),
+            ("directory.account-grants", json!({ "id": busiest })),
             (
                 "activity.get-last-activity",
                 json!({ "accounts": accounts }),

@@ -61,7 +61,7 @@ impl Survey {
         let resources = Walk::of(&tenant, None).await;
         let entitlements = Walk::of(&tenant, None).await;
         let grants = Walk::of(&tenant, None).await;
-        script::run(&tenant, &Known::of(&accounts)).await;
+        script::run(&tenant, &Known::of(&accounts, &grants)).await;
         let answers = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
         Self {
             accounts,

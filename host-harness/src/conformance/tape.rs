@@ -193,7 +193,9 @@ impl Recorded {
             secrets: BTreeSet::new(),
             outputs: Vec::new(),
         };
-        for (function, input) in script::reads(&scene.tenant, &Known::of(&survey.accounts)) {
+        for (function, input) in
+            script::reads(&scene.tenant, &Known::of(&survey.accounts, &survey.grants))
+        {
             recorded.record(scene, function, &input).await?;
         }
         Ok(recorded)

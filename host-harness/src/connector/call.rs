@@ -58,6 +58,9 @@ pub struct CallReport {
     pub memory: usize,
     /// How long it took.
     pub elapsed: Duration,
+    /// In a replay, how long the connector has waited: time that does not pass
+    /// there.
+    pub waited: Option<Duration>,
     /// `None` if it succeeded, else the error's code.
     pub error: Option<String>,
     /// Why, if the connector itself has crashed: it trapped, or took more
@@ -489,6 +492,7 @@ impl Tenant {
             fuel: used.fuel,
             memory: used.memory,
             elapsed: started.elapsed(),
+            waited: used.waited,
             error: outcome.as_ref().err().map(CallError::code),
             crash: outcome
                 .as_ref()

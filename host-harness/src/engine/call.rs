@@ -116,6 +116,8 @@ pub(crate) struct Used {
     pub(crate) fuel: Option<u64>,
     /// Bytes of memory. A guest never gives any back.
     pub(crate) memory: usize,
+    /// How long it has waited, in a replay, where that takes no time.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// Why a call did not return.
@@ -253,6 +255,7 @@ pub(crate) async fn run<C, R>(
             Mode::Replay => store.get_fuel().ok().map(|left| REPLAY_FUEL - left),
         },
         memory: store.data().limits.memory,
+        waited: store.data().clock.waited(),
     };
     let outcome = match outcome {
         Ok(Ok(value)) => Ok(value),

@@ -67,7 +67,7 @@ impl Workshop {
         for (command, file) in [
             (&["validate"][..], "validate.json"),
             (&["accounts", "--page-size", "5"], "accounts.json"),
-            (&["resources", "--page-size", "2"], "resources.json"),
+            (&["resources", "--page-size", "1"], "resources.json"),
             (&["entitlements", "--page-size", "7"], "entitlements.json"),
             (&["grants", "--page-size", "4"], "grants.json"),
         ] {

@@ -27,7 +27,7 @@ fn an_unknown_check_is_refused_with_the_most_similar_one() {
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert_eq!(
         stderr,
-        "error: there is no check `page-ends`; hint: did you mean `page-token`? \
+        "error: there is no check `page-ends`; hint: did you mean `page-end`? \
          `harness conformance --list` has all\n"
     );
     let (code, _, stderr) = conformance(&["--check", "\u{1b}[31m"]);

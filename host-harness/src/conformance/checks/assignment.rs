@@ -3,13 +3,13 @@
 use super::super::{
     Outcome,
     ground::{Ground, Scene},
-    listing::ref_key,
+    listing::{Walk, ref_key},
     outcome::{Verdict, contract_code, none_of, skip},
 };
 use super::accounts::shown;
 use crate::contract::{
     metadata::EntitlementType,
-    types::{Effect, EntitlementRef, ErrorCode},
+    types::{Account, Effect, Entitlement, EntitlementRef, ErrorCode, Grant},
 };
 
 const ASSIGN: &str = "provisioning.assign";
@@ -35,16 +35,28 @@ enum Attempt {
     Nothing,
 }
 
+/// What there is on a tenant before anything is given.
+struct Stock {
+    accounts: Walk<Account>,
+    entitlements: Walk<Entitlement>,
+    grants: Walk<Grant>,
+}
+
+impl Stock {
+    async fn of(scene: &Scene) -> Self {
+        Self {
+            accounts: Walk::of(&scene.tenant, None).await,
+            entitlements: Walk::of(&scene.tenant, None).await,
+            grants: Walk::of(&scene.tenant, None).await,
+        }
+    }
+}
+
 /// Gives an entitlement of a type to somebody who does not hold it. The vendor
 /// may have reasons against one pair or another, so several are tried.
-async fn give(
-    ground: &Ground<'_>,
-    scene: &Scene,
-    kind: &EntitlementType,
-) -> Result<Attempt, Outcome> {
-    let survey = ground.survey().await?;
-    let grants = survey.grants.whole()?;
-    let entitlements: Vec<&EntitlementRef> = survey
+async fn give(scene: &Scene, stock: &Stock, kind: &EntitlementType) -> Result<Attempt, Outcome> {
+    let grants = stock.grants.whole()?;
+    let entitlements: Vec<&EntitlementRef> = stock
         .entitlements
         .whole()?
         .iter()
@@ -55,21 +67,17 @@ async fn give(
     let mut refused = None;
     let mut tried = 0;
     // The last ones first: the first ones are often those that own the tenant.
-    for account in survey.accounts.some()?.iter().rev() {
+    for account in stock.accounts.some()?.iter().rev() {
         for named in &entitlements {
-            let holds = |other: &crate::contract::types::Grant| {
-                other.account == account.id && other.entitlement == **named
-            };
             // A second role on the same team would be in place of the first.
-            let holds_another = |other: &crate::contract::types::Grant| {
-                other.account == account.id
-                    && other.entitlement.entitlement_type == kind.id
-                    && other.entitlement.resource == named.resource
+            let is_taken = |grant: &Grant| {
+                let held = &grant.entitlement;
+                let in_place = kind.max != Some(1)
+                    && held.entitlement_type == kind.id
+                    && held.resource == named.resource;
+                grant.account == account.id && (held == *named || in_place)
             };
-            if grants
-                .iter()
-                .any(|grant| holds(grant) || (kind.max != Some(1) && holds_another(grant)))
-            {
+            if grants.iter().any(is_taken) {
                 continue;
             }
             tried += 1;
@@ -157,9 +165,10 @@ fn conclude(seen: &[String], left_out: &[String]) -> Verdict {
 
 pub(super) async fn assign(ground: &Ground<'_>) -> Verdict {
     let scene = ground.fresh().await?;
+    let stock = Stock::of(&scene).await;
     let (mut wrong, mut seen, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for kind in added(ground)? {
-        match give(ground, &scene, kind).await? {
+        match give(&scene, &stock, kind).await? {
             Attempt::Given(given) => {
                 let named = ref_key(&given.entitlement);
                 if !matches!(given.effect, Effect::Created | Effect::Updated) {
@@ -185,9 +194,10 @@ pub(super) async fn assign(ground: &Ground<'_>) -> Verdict {
 pub(super) async fn assign_in_place(ground: &Ground<'_>) -> Verdict {
     let kinds = kinds(ground, |kind| kind.assignable && kind.max == Some(1))?;
     let scene = ground.fresh().await?;
+    let stock = Stock::of(&scene).await;
     let (mut wrong, mut seen, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for kind in kinds {
-        match give(ground, &scene, kind).await? {
+        match give(&scene, &stock, kind).await? {
             Attempt::Given(given) => {
                 let held = scene.tenant.account_grants(&given.account).await;
                 let held = held.map(|held| held.items).unwrap_or_default();
@@ -226,9 +236,10 @@ async fn with_given(
     hint: &str,
 ) -> Verdict {
     let scene = ground.fresh().await?;
+    let stock = Stock::of(&scene).await;
     let (mut wrong, mut seen, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for kind in kinds {
-        match give(ground, &scene, kind).await? {
+        match give(&scene, &stock, kind).await? {
             Attempt::Given(given) if holds(&scene, &given).await? => {
                 match act(&scene, &given).await? {
                     Ok(()) => seen.push(format!("`{}`", kind.id)),

@@ -89,7 +89,8 @@ fn json<T: serde::Serialize>(item: &T) -> String {
 pub(super) async fn reads_change_nothing(ground: &Ground<'_>) -> Verdict {
     let scene = ground.fresh().await?;
     let before = state(&scene).await?;
-    let known = Known::of(&ground.survey().await?.accounts);
+    let survey = ground.survey().await?;
+    let known = Known::of(&survey.accounts, &survey.grants);
     let reads = script::reads(&scene.tenant, &known);
     for (function, input) in &reads {
         scene.tenant.call(function, input).await.ok();

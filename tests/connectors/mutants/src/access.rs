@@ -1,7 +1,8 @@
 //! Resources, entitlements and grants: base roles, and roles on teams.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
-use wasip2::random::insecure_seed::insecure_seed;
 
 use crate::accounts::{deadline, user};
 use crate::errors::Result;
@@ -44,11 +45,7 @@ pub fn list_resources(page: &PageRequest) -> Result<ResourcePage> {
     if mutation::is("declared-kinds") {
         all.push(resource("PSHED01", "shed", "A shed"));
     }
-    let (mut items, mut next) = wanted.cut(all);
-    if mutation::is("determinism") {
-        let middle = insecure_seed().0 as usize % items.len().max(1);
-        items.rotate_left(middle);
-    }
+    let (items, mut next) = wanted.cut(all);
     if mutation::is("page-end") && next.is_none() {
         next = Some(wanted.token(&[99_999]));
     }
@@ -70,6 +67,8 @@ pub fn list_resources(page: &PageRequest) -> Result<ResourcePage> {
 pub fn list_entitlements(page: &PageRequest) -> Result<EntitlementPage> {
     /// The deadline's place in a token, where there is one.
     const PLACES: usize = 1_000_000;
+    /// A page behind all others.
+    const LAST: usize = 999_999;
     let mut wanted = Wanted::read("entitlements", page, 1)?;
     if mutation::is("resume") && page.token.is_some() {
         let (offset, seconds) = (wanted.place[0] % PLACES, wanted.place[0] / PLACES);
@@ -91,9 +90,24 @@ pub fn list_entitlements(page: &PageRequest) -> Result<EntitlementPage> {
         };
         all.extend(TEAM_ROLES.iter().map(on));
     }
+    let first = all.first().cloned();
     let (mut items, mut next) = wanted.cut(all);
     if mutation::is("page-sizes") && wanted.size < 5 && next.is_none() {
         items.pop();
+    }
+    if mutation::is("duplicates") {
+        if wanted.place[0] == LAST {
+            items.extend(first);
+        } else if next.is_none() {
+            next = Some(wanted.token(&[LAST]));
+        }
+    }
+    if mutation::is("determinism") {
+        let by_label: HashMap<String, Entitlement> = items
+            .into_iter()
+            .map(|entitlement| (entitlement.label.clone(), entitlement))
+            .collect();
+        items = by_label.into_values().collect();
     }
     if mutation::is("resume") {
         let end = wanted.place[0] + wanted.size;
@@ -121,6 +135,11 @@ pub fn list_grants(page: &PageRequest) -> Result<GrantPage> {
         }
         let more = [0, 0, offset + users.len()];
         Some(wanted.token(if has_more(&answer) { &more } else { &[1, 0, 0] }))
+    } else if part == 2 {
+        let users = get("/users?limit=1")?;
+        let first = list(&users, "users")?.first().cloned().unwrap_or_default();
+        items.push(nowhere(&text(&first, "id")?));
+        None
     } else {
         let teams = teams()?;
         match teams.get(team) {
@@ -143,6 +162,10 @@ pub fn list_grants(page: &PageRequest) -> Result<GrantPage> {
                 }
             }
         }
+    };
+    let next = match next {
+        None if mutation::is("references") && part < 2 => Some(wanted.token(&[2, 0, 0])),
+        next => next,
     };
     Ok(GrantPage {
         items,
@@ -167,8 +190,11 @@ pub fn account_grants(id: &str) -> Result<AccountGrantsResult> {
             items.push(grant(id, membership(&team, &role)));
         }
     }
-    if mutation::is("account-grants") {
+    if is_first && mutation::is("account-grants") {
         items.pop();
+    }
+    if is_first && mutation::is("references") {
+        items.push(nowhere(id));
     }
     Ok(AccountGrantsResult {
         items,
@@ -208,11 +234,12 @@ fn base_role(user: &Value, is_first: bool) -> Result<Vec<Grant>> {
     if mutation::is("instants") {
         held.since = Some("yesterday".to_owned());
     }
-    let mut items = vec![held];
-    if mutation::is("references") {
-        items.push(grant(&id, membership("PNOTEAM", "manager")));
-    }
-    Ok(items)
+    Ok(vec![held])
+}
+
+/// A grant on a team that there is not.
+fn nowhere(account: &str) -> Grant {
+    grant(account, membership("PNOTEAM", "manager"))
 }
 
 fn teams() -> Result<Vec<Value>> {

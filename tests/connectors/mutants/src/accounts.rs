@@ -49,11 +49,6 @@ pub fn list_accounts(page: &PageRequest) -> Result<AccountPage> {
     let wanted = Wanted::read("accounts", page, 1)?;
     let size = wanted.size;
     let offset = wanted.place[0];
-    let offset = if mutation::is("duplicates") {
-        offset.saturating_sub(1)
-    } else {
-        offset
-    };
     let answer = match get(&format!("/users?limit={size}&offset={offset}")) {
         Err(error)
             if mutation::is("credential-revoked") && error.code == ErrorCode::Unauthorized =>
@@ -63,13 +58,8 @@ pub fn list_accounts(page: &PageRequest) -> Result<AccountPage> {
         answer => answer?,
     };
     let users = list(&answer, "users")?;
-    let mut items = users.iter().map(account).collect::<Result<Vec<_>>>()?;
+    let items = users.iter().map(account).collect::<Result<Vec<_>>>()?;
     let next = has_more(&answer).then(|| wanted.token(&[offset + users.len()]));
-    if mutation::is("account-state") && next.is_none() {
-        if let Some(last) = items.last_mut() {
-            last.status = AccountStatus::Deprovisioned;
-        }
-    }
     Ok(AccountPage {
         items,
         next,
@@ -78,9 +68,15 @@ pub fn list_accounts(page: &PageRequest) -> Result<AccountPage> {
 }
 
 pub fn get_account(id: &str) -> Result<Account> {
-    let mut account = account(&user(id)?)?;
+    let user = user(id).map_err(|mut error| {
+        if mutation::is("unknown-account") && segment(id).is_ok() {
+            error.code = ErrorCode::Unavailable;
+        }
+        error
+    })?;
+    let mut account = account(&user)?;
     if mutation::is("get-account") {
-        account.display_name = account.display_name.to_uppercase();
+        account.kind = AccountKind::Service;
     }
     Ok(account)
 }
@@ -88,9 +84,6 @@ pub fn get_account(id: &str) -> Result<Account> {
 /// One user as the vendor shows it.
 pub fn user(id: &str) -> Result<Value> {
     let answer = get(&format!("/users/{}", segment(id)?)).map_err(|error| match error.code {
-        ErrorCode::NotFound if mutation::is("unknown-account") => {
-            crate::errors::error(ErrorCode::Unavailable, "the vendor has a problem")
-        }
         ErrorCode::NotFound => not_found("account"),
         _ => error,
     })?;
@@ -116,10 +109,6 @@ pub fn account(user: &Value) -> Result<Account> {
     if mutation::is("attributes") {
         attributes.reverse();
     }
-    let mut display_name = text(user, "name")?;
-    if mutation::is("versions") {
-        display_name.insert(0, '~');
-    }
     let is_invited = user
         .get("invitation_sent")
         .and_then(Value::as_bool)
@@ -129,13 +118,19 @@ pub fn account(user: &Value) -> Result<Account> {
         email: known("email").map(str::to_owned),
         given_name: None,
         family_name: None,
-        display_name,
-        status: if is_invited {
-            AccountStatus::Pending
-        } else {
-            AccountStatus::Active
+        display_name: text(user, "name")?,
+        status: match is_invited {
+            _ if mutation::is("account-state") && known("role") == Some("owner") => {
+                AccountStatus::Deprovisioned
+            }
+            true => AccountStatus::Pending,
+            false => AccountStatus::Active,
         },
-        kind: AccountKind::User,
+        kind: if mutation::is("versions") {
+            AccountKind::Service
+        } else {
+            AccountKind::User
+        },
         attributes,
     })
 }

@@ -18,12 +18,6 @@ pub fn create(new: &NewAccount) -> Result<CreatedAccount> {
         check(entitlement)?;
     }
     let (user, mut effect) = match with_email(email)? {
-        Some(_) if mutation::is("create-again") => {
-            return Err(error(
-                ErrorCode::Conflict,
-                "somebody has that e-mail address",
-            ));
-        }
         Some(user) => (user, unchanged("already-exists")),
         None => {
             let name = new.display_name.clone().unwrap_or_else(|| {
@@ -70,7 +64,7 @@ pub fn create(new: &NewAccount) -> Result<CreatedAccount> {
     let id = text(&user, "id")?;
     for wanted in &new.entitlements {
         if wanted.entitlement_type == MEMBERSHIP && !mutation::is("create-full") {
-            let given = assign(&id, wanted)?;
+            let given = give(&id, wanted)?;
             if matches!(effect, Effect::Unchanged(_)) && !matches!(given, Effect::Unchanged(_)) {
                 effect = Effect::Updated;
             }
@@ -106,14 +100,18 @@ pub fn update(id: &str, wanted: &AccountChange) -> Result<Effect> {
 }
 
 pub fn assign(id: &str, wanted: &EntitlementRef) -> Result<Effect> {
+    if mutation::is("assign") && wanted.entitlement_type == MEMBERSHIP {
+        return Ok(Effect::Created);
+    }
+    give(id, wanted)
+}
+
+fn give(id: &str, wanted: &EntitlementRef) -> Result<Effect> {
     check(wanted)?;
     let user = user(id)?;
     let held = held(&user, id, wanted)?;
     if held.as_deref() == Some(wanted.id.as_str()) && !mutation::is("assign-again") {
         return Ok(unchanged("already-assigned"));
-    }
-    if mutation::is("assign") {
-        return Ok(Effect::Created);
     }
     if wanted.entitlement_type == ROLE {
         if mutation::is("assign-in-place") {
@@ -269,7 +267,10 @@ fn with_email(email: &str) -> Result<Option<Value>> {
     let same = |user: &&Value| {
         user.get("email")
             .and_then(Value::as_str)
-            .is_some_and(|other| other.eq_ignore_ascii_case(email))
+            .is_some_and(|other| {
+                other == email
+                    || (other.eq_ignore_ascii_case(email) && !mutation::is("create-again"))
+            })
     };
     Ok(users.iter().find(same).cloned())
 }

@@ -71,21 +71,12 @@ pub fn of_transport(code: &Wasi) -> Error {
         Wasi::ConnectionTimeout
         | Wasi::ConnectionReadTimeout
         | Wasi::ConnectionWriteTimeout
-        | Wasi::HttpResponseTimeout
-            if mutation::is("fault-timeout") =>
-        {
-            error(ErrorCode::Internal, "this can't happen")
-        }
-        Wasi::ConnectionTimeout
-        | Wasi::ConnectionReadTimeout
-        | Wasi::ConnectionWriteTimeout
         | Wasi::HttpResponseTimeout => {
             error(ErrorCode::Timeout, "the vendor did not answer in time")
         }
         Wasi::HttpResponseIncomplete | Wasi::HttpResponseBodySize(_) => {
             error(ErrorCode::InvalidResponse, "the vendor's answer is cut off")
         }
-        code if mutation::is("fault-connection") => panic!("{code:?}"),
         _ => error(ErrorCode::ConnectionFailed, "the connection broke"),
     }
 }

@@ -31,7 +31,7 @@ impl Wanted {
             Some(token) => match Self::place(function, token, numbers) {
                 Some(place) => place,
                 None if mutation::is("swap") && token.starts_with("1.") => start,
-                None if mutation::is("page-token") => start,
+                None if mutation::is("page-token") && !token.starts_with("1.") => start,
                 None => {
                     return Err(error(
                         ErrorCode::InvalidPageToken,

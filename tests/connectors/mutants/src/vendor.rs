@@ -16,7 +16,15 @@ pub const HOST: &str = "api.pagerduty.com";
 
 /// Looks.
 pub fn get(path: &str) -> Result<Value> {
-    exchange(&Method::Get, path, None, None)
+    exchange(&Method::Get, path, None, None).map_err(|mut error| {
+        if error.code == ErrorCode::Timeout && mutation::is("fault-timeout") {
+            error.code = ErrorCode::Internal;
+        }
+        if error.code == ErrorCode::ConnectionFailed && mutation::is("fault-connection") {
+            panic!("this can't happen");
+        }
+        error
+    })
 }
 
 /// Changes. Once it has been sent, a failure leaves open what became of it.
