@@ -69,7 +69,8 @@ pub fn list_accounts(page: &PageRequest) -> Result<AccountPage> {
 
 pub fn get_account(id: &str) -> Result<Account> {
     let user = user(id).map_err(|mut error| {
-        if mutation::is("unknown-account") && segment(id).is_ok() {
+        let is_plausible = error.code == ErrorCode::NotFound && segment(id).is_ok();
+        if mutation::is("unknown-account") && is_plausible {
             error.code = ErrorCode::Unavailable;
         }
         error
