@@ -1,7 +1,7 @@
 //! The bundled connector conforms, and so does the small one as it is built.
 
 use super::{Outcomes, Workshop, ids};
-use crate::command_line::harness;
+use crate::command_line::{Served, harness};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
 
@@ -33,9 +33,13 @@ const TENANT: &[&str] = &[
     "dry-run",
     "fault-change",
     "get-account",
+    "on-call",
     "page-sizes",
     "page-token",
     "page-token-of-another",
+    "plan",
+    "plan-applied",
+    "plan-refused",
     "reads",
     "reads-change-nothing",
     "references",
@@ -87,6 +91,26 @@ fn the_bundled_connector_conforms_on_the_simulator() {
 fn the_bundled_connector_conforms_on_its_recordings() {
     let outcomes = bundled(&["--cassette", FIXTURES]);
     assert_conformant(&outcomes, &[TENANT, &TWO_VERSIONS]);
+}
+
+#[test]
+fn the_bundled_connector_conforms_on_a_tenant_that_is_only_read() {
+    let simulator = Served::start(&["--users", "30"]);
+    let output = harness()
+        .env("PAGERDUTY_TOKEN", pagerduty_simulator::TOKENS.owner)
+        .args(["conformance", "--live", "--read-only", "--format", "json"])
+        .args(["--base-url", &simulator.origin])
+        .output()
+        .expect("it runs");
+    // Nobody can tell that vendor to revoke a credential.
+    let vendor = [
+        "credential-revoked",
+        "credential-wrong",
+        "reads-change-nothing",
+    ];
+    let nothing_to_see = ["notices", "unsupported"];
+    let skipped: [&[&str]; 4] = [&vendor, &nothing_to_see, &RECORDINGS, &TWO_VERSIONS];
+    assert_conformant(&Outcomes::of(&output), &skipped);
 }
 
 #[test]

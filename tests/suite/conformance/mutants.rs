@@ -60,6 +60,9 @@ const MUTANTS: &[(&str, On)] = &[
     ("notices", On::Simulator),
     ("last-activity", On::Simulator),
     ("diagnostics", On::Simulator),
+    ("on-call", On::Simulator),
+    ("plan", On::Simulator),
+    ("plan-refused", On::Simulator),
     ("determinism", On::Simulator),
     ("fault-rate-limit", On::Simulator),
     ("fault-unavailable", On::Simulator),
@@ -86,6 +89,7 @@ const MUTANTS: &[(&str, On)] = &[
     ("assign-in-place", On::Simulator),
     ("unassign", On::Simulator),
     ("unassign-again", On::Simulator),
+    ("plan-applied", On::Simulator),
     ("fault-change", On::Simulator),
     ("dry-run", On::Simulator),
 ];

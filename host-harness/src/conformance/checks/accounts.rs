@@ -217,7 +217,10 @@ async fn writable(ground: &Ground<'_>, scene: &Scene) -> Result<Vec<(String, Str
 
 /// An entitlement of each type that a new account can be given, each tried on
 /// an account of its own together with those before it.
-async fn holdable(ground: &Ground<'_>, scene: &Scene) -> Result<Vec<EntitlementRef>, Outcome> {
+pub(super) async fn holdable(
+    ground: &Ground<'_>,
+    scene: &Scene,
+) -> Result<Vec<EntitlementRef>, Outcome> {
     let descriptor = ground.connector().descriptor();
     let listed = ground.survey().await?.entitlements.whole()?;
     let mut holdable: Vec<EntitlementRef> = Vec::new();
@@ -320,7 +323,8 @@ pub(super) async fn update_again(ground: &Ground<'_>) -> Verdict {
     Ok(format!("`{}`, twice", account.id))
 }
 
-async fn is_listed(scene: &Scene, account: &Account) -> Result<bool, Outcome> {
+/// Whether the account is in the list now.
+pub(super) async fn is_listed(scene: &Scene, account: &Account) -> Result<bool, Outcome> {
     let accounts = Walk::<Account>::of(&scene.tenant, None).await;
     let mut listed = accounts.whole()?.iter();
     Ok(listed.any(|other| other.id == account.id))

@@ -148,7 +148,7 @@ async fn turned_away(ground: &Ground<'_>, ids: &[&str], codes: &[ErrorCode]) -> 
 
 /// An id that looks as the vendor's do, and is nobody's: one of them with some
 /// of its letters and digits turned.
-fn unknown(accounts: &[Account]) -> String {
+pub(super) fn unknown(accounts: &[Account]) -> String {
     let known: BTreeSet<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
     let mut id: Vec<char> = accounts[0].id.chars().collect();
     loop {

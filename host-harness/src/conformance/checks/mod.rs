@@ -5,8 +5,10 @@ mod agreement;
 mod assignment;
 mod credentials;
 mod declaration;
+mod duty;
 mod faults;
 mod pages;
+mod plans;
 mod references;
 mod replays;
 mod requests;
@@ -104,6 +106,13 @@ checks! {
     "diagnostics" Read Any values::diagnostics:
         "findings have a code in kebab case, and what is not good has a hint";
 
+    "on-call" Read Tenant duty::on_call:
+        "whoever is on call is so by itself, and nobody else is";
+    "plan" Read Tenant plans::plan:
+        "the steps of a plan have ids, kinds and summaries";
+    "plan-refused" Read Tenant plans::plan_refused:
+        "a plan for nobody is `not-found`, one for oneself `invalid-input`";
+
     "determinism" Read Any replays::determinism:
         "two replays do the same, and what comes out does not hang on random numbers";
     "fault-rate-limit" Read Any faults::rate_limit:
@@ -157,6 +166,8 @@ checks! {
         "an entitlement that is taken is not held";
     "unassign-again" Write StandIn assignment::unassign_again:
         "to take it again changes nothing";
+    "plan-applied" Write StandIn plans::plan_applied:
+        "a removal removes, and each of its steps is safe to repeat";
     "fault-change" Write StandIn faults::change:
         "a change whose answer is lost is found or reported, and repeated is done once";
     "dry-run" Write StandIn requests::dry_run:

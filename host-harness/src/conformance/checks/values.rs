@@ -264,7 +264,7 @@ pub(super) async fn diagnostics(ground: &Ground<'_>) -> Verdict {
     verdict(wrong, hint, count, "a finding")
 }
 
-fn is_kebab_case(code: &str) -> bool {
+pub(super) fn is_kebab_case(code: &str) -> bool {
     let mut words = code.split('-');
     words.all(|word| {
         !word.is_empty()

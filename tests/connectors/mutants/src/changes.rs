@@ -165,8 +165,12 @@ pub fn unassign(id: &str, wanted: &EntitlementRef) -> Result<Effect> {
 
 pub fn delete(id: &str) -> Result<Effect> {
     match user(id) {
-        Err(error) if error.code == ErrorCode::NotFound && !mutation::is("delete-again") => {
-            return Ok(unchanged("already-gone"));
+        Err(error) if error.code == ErrorCode::NotFound => {
+            return Ok(if mutation::is("delete-again") {
+                Effect::Deleted
+            } else {
+                unchanged("already-gone")
+            });
         }
         found => drop(found?),
     }

@@ -105,6 +105,19 @@ fn capabilities() -> Vec<Capability> {
             "diagnostics.diagnose",
             &["GET /abilities", "GET /users", "GET /users/{id}"],
         ),
+        reads("on-call.who", &["GET /oncalls"]),
+        reads("on-call.is-on-call", &["GET /oncalls"]),
+        reads("offboarding.plan-transfer", LOOKS),
+        reads("offboarding.plan-removal", LOOKS),
+        writes(
+            "offboarding.apply",
+            LOOKS,
+            &[
+                "DELETE /users/{id}",
+                "DELETE /teams/{id}/users/{user}",
+                "PUT /teams/{id}/users/{user}",
+            ],
+        ),
         writes(
             "provisioning.create-account",
             LOOKS,

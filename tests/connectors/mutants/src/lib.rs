@@ -6,7 +6,9 @@ mod access;
 mod accounts;
 mod changes;
 mod declaration;
+mod duty;
 mod errors;
+mod leaving;
 mod looking;
 mod mutation;
 mod paging;
@@ -21,6 +23,8 @@ use crate::exports::iga::connector::directory::{
     AccountGrantsResult, AccountPage, EntitlementPage, GrantPage, ResourcePage,
 };
 use crate::exports::iga::connector::metadata::Descriptor;
+use crate::exports::iga::connector::offboarding::{Applied, Plan, Step};
+use crate::exports::iga::connector::on_call::Shift;
 use crate::exports::iga::connector::provisioning::{AccountChange, CreatedAccount, NewAccount};
 use crate::iga::connector::types::{Account, Effect, EntitlementRef, ErrorCode, PageRequest};
 
@@ -34,6 +38,8 @@ mod bindings {
                 export iga:connector/directory@0.1.0;
                 export iga:connector/activity@0.1.0;
                 export iga:connector/diagnostics@0.1.0;
+                export iga:connector/on-call@0.1.0;
+                export iga:connector/offboarding@0.1.0;
                 export iga:connector/provisioning@0.1.0;
             }
         ",
@@ -103,6 +109,35 @@ impl contract::activity::Guest for Mutant {
 impl contract::diagnostics::Guest for Mutant {
     fn diagnose() -> Result<Vec<Finding>> {
         looking::diagnose()
+    }
+}
+
+impl contract::on_call::Guest for Mutant {
+    fn who(schedules: Vec<String>, at: Option<String>) -> Result<Vec<Shift>> {
+        duty::who(None, &schedules, at.as_deref())
+    }
+
+    fn is_on_call(
+        account: String,
+        schedules: Vec<String>,
+        at: Option<String>,
+    ) -> Result<Option<Shift>> {
+        let shifts = duty::who(Some(&account), &schedules, at.as_deref())?;
+        Ok(shifts.into_iter().next())
+    }
+}
+
+impl contract::offboarding::Guest for Mutant {
+    fn plan_transfer(source: String, target: String) -> Result<Plan> {
+        leaving::plan_transfer(&source, &target)
+    }
+
+    fn plan_removal(source: String) -> Result<Plan> {
+        leaving::plan_removal(&source)
+    }
+
+    fn apply(step: Step) -> Result<Applied> {
+        leaving::apply(&step)
     }
 }
 
