@@ -13,6 +13,7 @@ mod references;
 mod replays;
 mod requests;
 mod tokens;
+mod uncertain;
 mod values;
 
 use super::{Check, Level, Sources};
@@ -168,7 +169,7 @@ checks! {
         "to take it again changes nothing";
     "plan-applied" Write StandIn plans::plan_applied:
         "a removal removes, and each of its steps is safe to repeat";
-    "fault-change" Write StandIn faults::change:
+    "fault-change" Write StandIn uncertain::change:
         "a change whose answer is lost is found or reported, and repeated is done once";
     "dry-run" Write StandIn requests::dry_run:
         "a dry run changes nothing, and shows the first change that is then sent";
