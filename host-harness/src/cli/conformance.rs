@@ -24,10 +24,10 @@ use crate::{
 pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
     let mut checks = conformance::select(&args.check)?;
     if args.read_only {
-        let skipped = |check: &&'static Check| check.level == Level::Read;
+        let is_read = |check: &&'static Check| check.level == Level::Read;
         if args.check.is_empty() {
-            checks.retain(skipped);
-        } else if let Some(check) = checks.iter().find(|check| !skipped(check)) {
+            checks.retain(is_read);
+        } else if let Some(check) = checks.iter().find(|check| !is_read(check)) {
             return Err(Failure::usage(
                 format!("the check `{}` changes the tenant", check.id),
                 "leave out `--read-only`; a live tenant is never changed",
