@@ -36,7 +36,8 @@
 //! [policy](egress::policy) holds it to that, and [`egress`] is its only way
 //! out. [`egress::cassette`] records what passes there, and replays it exactly.
 //! Where the vendor does OAuth, the host runs it: [`oauth`]. [`sync`] reads a
-//! whole tenant into a [`store`], to know who had what when.
+//! whole tenant into a [`store`], to know who had what when. [`conformance`]
+//! says whether a connector may go to production.
 //!
 //! | lives per | type | holds |
 //! |---|---|---|
@@ -52,6 +53,7 @@
 #[cfg(feature = "bundled")]
 #[doc(hidden)]
 pub mod cli;
+pub mod conformance;
 pub mod connector;
 pub mod contract;
 pub mod egress;

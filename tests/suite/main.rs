@@ -7,6 +7,7 @@ mod browser;
 mod cassettes;
 mod command_line;
 mod components;
+mod conformance;
 mod contract;
 mod deletion;
 mod diagnostics;

@@ -1,5 +1,6 @@
 //! The command line, literally. What it means is resolved elsewhere.
 
+mod conformance;
 mod report;
 mod serving;
 mod syncing;
@@ -8,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use conformance::{ConformanceArgs, ConformanceFormat};
 pub use report::{
     DiffArgs, ExportArgs, ExportFormat, ReportArgs, ReportCommand, ReportFormat, SnapshotArgs,
 };
@@ -192,6 +194,20 @@ Examples:
     /// Look into recordings, check and convert them.
     #[command(subcommand)]
     Cassette(CassetteCommand),
+    /// Find out whether a connector may go to production.
+    ///
+    /// Holds it against the contract and its own description: on the simulator, on recordings, or
+    /// on a tenant that is only read. What can't be looked at is skipped, with the reason. Exits with
+    /// 1 if a check fails.
+    #[command(after_help = "\
+Examples:
+  harness conformance
+  harness conformance --list
+  harness conformance --connector ./my_connector.wasm --check page-end --check duplicates
+  harness conformance --cassette recordings --format junit --output conformance.xml
+  harness conformance --live --read-only --profile emea
+  harness conformance --connector new.wasm --against old.wasm")]
+    Conformance(Box<ConformanceArgs>),
     /// Serve connectors to platforms over HTTP, in the wire format of Lumos' connectors.
     ///
     /// Platforms call `POST /CONNECTOR/CAPABILITY`; `/docs` describes it. Ends on SIGTERM or SIGINT,

@@ -14,6 +14,7 @@ mod callback;
 mod cassette;
 mod changes;
 mod confirm;
+mod conformance;
 mod connect;
 mod connectors;
 mod demo;
@@ -114,6 +115,10 @@ async fn run(command: Command) -> Result<(), Failure> {
             to,
             output,
         }) => cassette::convert(&file, from, to, output.as_deref()),
+        Command::Conformance(args) if args.record_ceilings => {
+            conformance::record_ceilings(&args).await
+        }
+        Command::Conformance(args) => conformance::run(*args).await,
         Command::Serve(args) => serve::serve(&args).await,
         Command::Connectors(command) => connectors::run(&command).await,
         Command::Audit(command) => audit::run(&command),

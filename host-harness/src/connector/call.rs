@@ -29,7 +29,7 @@ use crate::{
         Source, TenantEgress,
         policy::{Declaration, Denial, Grant, Policy},
     },
-    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode},
+    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode, Used},
     spans::{Work, Worker},
     text::printable,
 };
@@ -54,8 +54,13 @@ pub struct CallReport {
     pub log: Vec<String>,
     /// Instructions, about, in a replay.
     pub fuel: Option<u64>,
+    /// Bytes of memory that the connector had in the end: the most it has had.
+    pub memory: usize,
     /// How long it took.
     pub elapsed: Duration,
+    /// In a replay, how long the connector has waited: time that does not pass
+    /// there.
+    pub waited: Option<Duration>,
     /// `None` if it succeeded, else the error's code.
     pub error: Option<String>,
     /// Why, if the connector itself has crashed: it trapped, or took more
@@ -443,7 +448,7 @@ impl Tenant {
             log: log.clone(),
             deadline: open.budget.deadline,
         };
-        let (outcome, fuel) = match open.mode {
+        let (outcome, used) = match open.mode {
             Mode::Live => {
                 let engine = open.connector.engine();
                 engine::run(engine, setup, self.prepared()?, call).await
@@ -484,8 +489,10 @@ impl Tenant {
             requests: egress.traces(),
             denials: egress.denials(),
             log: log.finish(),
-            fuel,
+            fuel: used.fuel,
+            memory: used.memory,
             elapsed: started.elapsed(),
+            waited: used.waited,
             error: outcome.as_ref().err().map(CallError::code),
             crash: outcome
                 .as_ref()
@@ -522,7 +529,7 @@ impl Tenant {
         ) -> BoxFuture<'a, wasmtime::Result<T>>
         + Send
         + 'static,
-    ) -> Result<(Result<T, CallFailure>, Option<u64>), CallError> {
+    ) -> Result<(Result<T, CallFailure>, Used), CallError> {
         let tenant = self.clone();
         let alone = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -385,6 +385,16 @@ impl Tenant {
         }
     }
 
+    /// What it was opened with.
+    pub(crate) fn config(&self) -> &TenantConfig {
+        &self.open.config
+    }
+
+    /// What must not leave it.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.open.egress.redactor
+    }
+
     /// What it is granted.
     pub fn grant(&self) -> &Grant {
         self.open.egress.policy.grant()

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use wasmtime::{
-    Store, StoreLimits, StoreLimitsBuilder, Trap,
+    ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder, Trap,
     component::{HasData, ResourceTable},
 };
 use wasmtime_wasi::{
@@ -56,7 +56,68 @@ pub(crate) struct CallState {
     http: WasiHttpCtx,
     hooks: Hooks,
     clock: CallClock,
+    limits: Metered,
+}
+
+/// The limits of a store, and what it has grown to.
+struct Metered {
     limits: StoreLimits,
+    memory: usize,
+}
+
+impl ResourceLimiter for Metered {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grows = self.limits.memory_growing(current, desired, maximum)?;
+        if grows {
+            self.memory += desired.saturating_sub(current);
+        }
+        Ok(grows)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, maximum)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.memory_grow_failed(error)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories()
+    }
+}
+
+/// What a call has used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// Instructions, in a replay.
+    pub(crate) fuel: Option<u64>,
+    /// Bytes of memory. A guest never gives any back.
+    pub(crate) memory: usize,
+    /// How long it has waited, in a replay, where that takes no time.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// Why a call did not return.
@@ -153,7 +214,7 @@ fn store(engine: &Engine, setup: CallSetup) -> wasmtime::Result<Store<CallState>
         http,
         hooks: Hooks { call: setup.egress },
         clock: setup.clock,
-        limits,
+        limits: Metered { limits, memory: 0 },
     };
     let mut store = Store::new(engine.wasmtime(setup.mode), state);
     store.limiter(|state| &mut state.limits);
@@ -173,31 +234,35 @@ fn store(engine: &Engine, setup: CallSetup) -> wasmtime::Result<Store<CallState>
 }
 
 /// Runs `call` in a fresh store, with `context` to work from. Returns what it
-/// returned and, in a replay, the instructions it took.
+/// returned, and what it has used.
 pub(crate) async fn run<C, R>(
     engine: &Engine,
     setup: CallSetup,
     context: &C,
     call: impl for<'a> FnOnce(&'a mut Store<CallState>, &'a C) -> BoxFuture<'a, wasmtime::Result<R>>,
-) -> (Result<R, CallFailure>, Option<u64>) {
+) -> (Result<R, CallFailure>, Used) {
     let _turn = engine.turn().await;
     let deadline = setup.deadline;
     let mode = setup.mode;
     let mut store = match store(engine, setup) {
         Ok(store) => store,
-        Err(error) => return (Err(failure(&error)), None),
+        Err(error) => return (Err(failure(&error)), Used::default()),
     };
     let outcome = tokio::time::timeout(deadline + GRACE, call(&mut store, context)).await;
-    let fuel = match mode {
-        Mode::Live => None,
-        Mode::Replay => store.get_fuel().ok().map(|left| REPLAY_FUEL - left),
+    let used = Used {
+        fuel: match mode {
+            Mode::Live => None,
+            Mode::Replay => store.get_fuel().ok().map(|left| REPLAY_FUEL - left),
+        },
+        memory: store.data().limits.memory,
+        waited: store.data().clock.waited(),
     };
     let outcome = match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(failure(&error)),
         Err(_) => Err(CallFailure::Deadline),
     };
-    (outcome, fuel)
+    (outcome, used)
 }
 
 fn failure(error: &wasmtime::Error) -> CallFailure {

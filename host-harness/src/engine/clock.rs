@@ -82,6 +82,14 @@ impl CallClock {
         }
     }
 
+    /// How much virtual time has passed.
+    pub(super) fn waited(&self) -> Option<Duration> {
+        match self {
+            Self::Real { .. } | Self::Frozen { .. } => None,
+            Self::Virtual { line, .. } => Some(Duration::from_nanos(line.lock().now)),
+        }
+    }
+
     fn timer(&self, at: u64) -> Timer {
         match self {
             Self::Real { started } | Self::Frozen { started, .. } => Timer::Real {

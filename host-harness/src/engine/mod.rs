@@ -14,7 +14,7 @@ use wasmtime::{
     component::{Component, HasSelf, Linker},
 };
 
-pub(crate) use call::{CallFailure, CallSetup, CallState, run};
+pub(crate) use call::{CallFailure, CallSetup, CallState, Used, run};
 pub(crate) use clock::CallClock;
 pub use log::GuestLog;
 

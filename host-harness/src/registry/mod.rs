@@ -63,6 +63,7 @@ pub use folder::{RegistryError, check_folder};
 pub use generation::{Pinned, Traffic};
 pub use load::{LoadReport, StageReport};
 pub use replay::{CallDiff, FixtureDiff, ReplayDiff, RequestDiff, ValueDiff};
+pub(crate) use replay::{compare, fixtures as recordings};
 pub use request::LoadRequest;
 pub use shadow::{Shadow, ShadowReport};
 pub use signature::{KeyFileError, SignatureError, SignaturePolicy, TrustedKeys};

@@ -158,7 +158,7 @@ fn sides<T: fmt::Display>(
 }
 
 /// The recordings of one connector in a folder, by name.
-pub(super) fn fixtures(
+pub(crate) fn fixtures(
     folder: &Path,
     app_id: &str,
 ) -> Result<Vec<(String, Cassette)>, CassetteError> {
@@ -192,7 +192,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Plays the recordings on both.
-pub(super) async fn compare(
+pub(crate) async fn compare(
     running: Option<&Connector>,
     candidate: &Connector,
     fixtures: &[(String, Cassette)],

@@ -1,7 +1,7 @@
 //! Collects what passes the egress pipeline, before any credential is added.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -16,7 +16,7 @@ use super::{
         RecordedFrom, RecordedOutcome, RecordedRequest, RecordedResponse, Recording, ScrubReport,
         Status,
     },
-    scrub::Scrubber,
+    scrub::{Scrubber, collect_secrets},
 };
 use crate::egress::credentials::{Credential, Redactor};
 
@@ -184,6 +184,19 @@ impl Recorder {
         drop(tape);
         scrubber.scrub(&mut cassette);
         cassette
+    }
+
+    /// What the answers so far hold in fields that are secrets.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
+        let mut secrets = BTreeSet::new();
+        for taped in &self.tape().interactions {
+            if let Some((RecordedOutcome::Response(response), _)) = &taped.outcome
+                && let Body::Json(body) = &response.body
+            {
+                collect_secrets(body, &mut secrets);
+            }
+        }
+        secrets
     }
 
     /// Writes the cassette, unless one of the credentials is in it in any form.

@@ -44,6 +44,29 @@ fn is_secret_field(name: &str) -> bool {
         .contains(&name.as_str())
 }
 
+/// Adds the texts in secret fields, but for those too short to be a secret.
+pub(super) fn collect_secrets(value: &Value, secrets: &mut BTreeSet<String>) {
+    const SHORTEST: usize = 8;
+    match value {
+        Value::Array(items) => {
+            for item in items {
+                collect_secrets(item, secrets);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if is_secret_field(name) && text.len() >= SHORTEST => {
+                        secrets.insert(text.clone());
+                    }
+                    _ => collect_secrets(value, secrets),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Fields about a person that no join needs.
 fn plain_replacement(name: &str) -> Option<&'static str> {
     match name {

@@ -1,0 +1,78 @@
+//! May a connector go to production? Checks that hold any connector against
+//! the contract and against its own description.
+//!
+//! The suite knows no vendor. What it needs to know of one it learns from the
+//! connector, or is told by a [`StandIn`]. A check that its source has nothing
+//! for is [skipped](Outcome::Skip) with the reason; one that has looked at
+//! nothing never passes.
+//!
+//! ```no_run
+//! use host_harness::{Connector, Engine, EngineConfig, conformance::{self, Subject}};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(EngineConfig::default())?;
+//! let connector = Connector::from_file(&engine, "my_connector.wasm".as_ref()).await?;
+//! let subject = Subject::recorded(connector, "recordings".as_ref())?;
+//! let report = conformance::run(&subject, &conformance::select(&[])?, &|_| {}).await?;
+//! println!("{}", report.to_junit());
+//! assert!(report.is_conformant());
+//! # Ok(()) }
+//! ```
+//!
+//! | source | what it can show |
+//! |---|---|
+//! | recordings | what the calls in them answer: values, pages, determinism, budgets |
+//! | a stand-in vendor | everything, since it may be changed and started anew |
+//! | a live tenant | all reads; nothing is changed |
+
+mod check;
+mod checks;
+mod ground;
+mod listing;
+mod outcome;
+mod report;
+mod script;
+mod subject;
+mod survey;
+mod tape;
+
+pub use check::{Check, Level, Sources, UnknownCheck, checks, select};
+pub use outcome::Outcome;
+pub use report::{CheckReport, Report};
+pub use subject::{Revoke, StandIn, Subject, SubjectError, Vendor};
+
+use std::time::Instant;
+
+use ground::Ground;
+
+/// Runs the checks, in their order. `observer` is told of each when it has
+/// ended.
+///
+/// Fails only where the subject can't be had at all; what is wrong with the
+/// connector is in the report.
+pub async fn run(
+    subject: &Subject,
+    checks: &[&'static Check],
+    observer: &(dyn Fn(&CheckReport) + Send + Sync),
+) -> Result<Report, SubjectError> {
+    let ground = Ground::new(subject).await?;
+    let mut reports = Vec::new();
+    for check in checks {
+        let began = Instant::now();
+        let outcome = match check.impediment(subject) {
+            Some(reason) => Outcome::Skip { reason },
+            None => match (check.run)(&ground).await {
+                Ok(seen) => Outcome::Pass { seen },
+                Err(outcome) => outcome,
+            },
+        };
+        let report = CheckReport {
+            check,
+            outcome,
+            elapsed: began.elapsed(),
+        };
+        observer(&report);
+        reports.push(report);
+    }
+    Ok(Report::new(subject, reports))
+}

@@ -1,0 +1,187 @@
+//! How outcomes are told.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::Workshop;
+use crate::command_line::harness;
+
+fn conformance(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = harness()
+        .arg("conformance")
+        .args(args)
+        .output()
+        .expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn an_unknown_check_is_refused_with_the_most_similar_one() {
+    let (code, stdout, stderr) = conformance(&["--check", "page-ends"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        stderr,
+        "error: there is no check `page-ends`; hint: did you mean `page-end`? \
+         `harness conformance --list` has all\n"
+    );
+    let (code, _, stderr) = conformance(&["--check", "\u{1b}[31m"]);
+    assert_eq!(code, Some(2));
+    assert!(!stderr.contains('\u{1b}'), "{stderr}");
+}
+
+#[test]
+fn a_live_tenant_is_only_read() {
+    let (code, _, stderr) = conformance(&["--live"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("--read-only"), "{stderr}");
+    let (code, _, stderr) = conformance(&["--read-only", "--check", "create"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("the check `create` changes the tenant"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_list_has_all_checks_with_their_level_and_where_they_run() {
+    let (code, table, _) = conformance(&["--list"]);
+    assert_eq!(code, Some(0));
+    let (_, json, _) = conformance(&["--list", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let checks = json["checks"].as_array().expect("a list");
+    assert_eq!(table.lines().count(), checks.len() + 1);
+    for check in checks {
+        let text = |name: &str| check[name].as_str().expect(name);
+        let row = table
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(text("id")));
+        let row = row.expect("a row");
+        assert!(
+            row.contains(text("level")) && row.contains(text("sources")),
+            "{row}"
+        );
+        assert!(row.ends_with(text("title")), "{row}");
+    }
+    let (_, reads, _) = conformance(&["--list", "--read-only"]);
+    assert!(!reads.contains(" write "), "{reads}");
+}
+
+#[test]
+fn the_table_has_a_line_for_each_check_and_says_what_to_do() {
+    let workshop = Workshop::new();
+    let mutant = workshop.connector("identifiers");
+    let mutant = mutant.to_str().expect("a path");
+    let (code, stdout, stderr) = conformance(&[
+        "--connector",
+        mutant,
+        "--users",
+        "3",
+        "--check",
+        "identifiers",
+        "--check",
+        "settings",
+        "--check",
+        "budget",
+    ]);
+    assert_eq!(code, Some(1));
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{stdout}");
+    assert!(lines[0].starts_with("pass  settings     "), "{stdout}");
+    assert!(lines[1].starts_with("fail  identifiers  "), "{stdout}");
+    assert!(lines[1].contains("; hint: "), "{stdout}");
+    assert!(lines[2].starts_with("skip  budget       "), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "{stdout}");
+    assert!(
+        stderr.contains("1 pass, 1 fail, 0 warn, 1 skip") && stderr.contains("1 check failed"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn junit_is_well_formed_whatever_a_connector_says() {
+    let workshop = Workshop::new();
+    let mutant = workshop.connector("identifiers");
+    let file = workshop.path("conformance.xml");
+    let (code, stdout, _) = conformance(&[
+        "--connector",
+        mutant.to_str().expect("a path"),
+        "--users",
+        "3",
+        "--read-only",
+        "--format",
+        "junit",
+        "--output",
+        file.to_str().expect("a path"),
+    ]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let xml = fs::read_to_string(file).expect("a file");
+    let tags = tags(&xml);
+    let count = |name: &str| tags.iter().filter(|tag| *tag == name).count();
+    assert_eq!(count("testsuite"), 1);
+    assert_eq!(count("failure"), 1, "{xml}");
+    assert!(xml.contains("P&lt;&amp;"), "{xml}");
+    assert!(
+        xml.contains(&format!("tests=\"{}\" failures=\"1\"", count("testcase"))),
+        "{xml}"
+    );
+    assert!(
+        xml.contains(&format!("skipped=\"{}\"", count("skipped"))),
+        "{xml}"
+    );
+}
+
+/// The elements of an XML document without comments and CDATA, if each is
+/// closed in its place and all text is escaped.
+fn tags(xml: &str) -> Vec<String> {
+    let is_legal = |character: char| !character.is_control() || character == '\n';
+    assert!(xml.chars().all(is_legal), "{xml}");
+    let mut open: Vec<String> = Vec::new();
+    let mut seen = Vec::new();
+    let body = xml.split_once("?>\n").expect("a declaration").1;
+    for piece in body.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').expect("a tag ends");
+        assert!(!text.contains('>'), "{piece}");
+        for entity in piece.split('&').skip(1) {
+            let name = entity.split(';').next().expect("a name");
+            assert!(
+                ["amp", "lt", "gt", "quot", "apos"].contains(&name),
+                "{piece}"
+            );
+        }
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "{xml}");
+            continue;
+        }
+        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+        let name = tag.split([' ', '/']).next().expect("a name").to_owned();
+        if !tag.ends_with('/') {
+            open.push(name.clone());
+        }
+        seen.push(name);
+    }
+    assert!(open.is_empty(), "{open:?} in {xml}");
+    seen
+}
+
+#[test]
+fn a_folder_without_recordings_of_the_connector_is_told() {
+    let workshop = Workshop::new();
+    let folder = workshop.path("empty");
+    fs::create_dir(&folder).expect("a writable folder");
+    let folder = folder.to_str().expect("a path");
+    let (code, stdout, stderr) = conformance(&["--cassette", folder]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(
+        stderr.contains("holds no recording of the connector `pagerduty`"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = conformance(&["--cassette", "/nowhere/at/all"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("; hint: "), "{stderr}");
+}
