@@ -63,9 +63,16 @@ type Answer<T> = std::result::Result<T, Error>;
 
 /// Runs one call, with settings and a client of its own.
 fn call<T>(work: impl FnOnce(&Client) -> Result<T>) -> Answer<T> {
-    Settings::from_environment()
-        .and_then(|settings| work(&Client::new(settings)))
-        .map_err(errors::Error::into_contract)
+    let outcome = Settings::from_environment().and_then(|settings| {
+        let client = Client::new(settings);
+        let outcome = work(&client);
+        // Whatever else went wrong: something was changed before.
+        outcome.map_err(|error| match client.has_changed() {
+            true => error.uncertain(),
+            false => error,
+        })
+    });
+    outcome.map_err(errors::Error::into_contract)
 }
 
 impl contract::metadata::Guest for Connector {

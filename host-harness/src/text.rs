@@ -20,6 +20,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The text, or its beginning and how much is left out. For what a guest says
+/// about itself, which may be of any length.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most);
+    format!("{}... ({} more bytes)", &text[..end], text.len() - end)
+}
+
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -37,14 +37,18 @@ pub fn recorder() -> Arc<Recorder> {
 
 /// With writes, which reach nobody.
 pub fn replay(cassette: Cassette) -> Tenant {
+    let config = replay_config(cassette);
+    connector().open(config).expect("it opens")
+}
+
+/// What that opens.
+pub fn replay_config(cassette: Cassette) -> TenantConfig {
     let mut grant = Grant::read_write();
     for origin in connector().origins() {
         grant = grant.origin(origin.clone());
     }
-    let config = TenantConfig::new(grant)
-        .replay(cassette)
-        .expect("a cassette");
-    connector().open(config).expect("it opens")
+    let config = TenantConfig::new(grant).replay(cassette);
+    config.expect("a cassette")
 }
 
 async fn record(bench: &Bench) -> (Tenant, Arc<Recorder>) {

@@ -1,13 +1,24 @@
 //! The recordings in `tests/fixtures`: each replays, exactly and completely.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use host_harness::egress::cassette::{Cassette, Severity, lint};
+use host_harness::{
+    CallReport,
+    egress::cassette::{Cassette, Severity, lint},
+};
 use serde_json::Value;
 
-use crate::{cassettes::replay, support::run};
+use crate::{
+    cassettes::replay_config,
+    support::{connector, run},
+};
 
-fn fixtures() -> Vec<(PathBuf, Cassette)> {
+pub fn fixtures() -> Vec<(PathBuf, Cassette)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("a folder")
@@ -29,8 +40,16 @@ fn fixtures() -> Vec<(PathBuf, Cassette)> {
 
 /// Plays a fixture's own calls. Pages follow each other by the tokens that the
 /// replay gives, which are those of the recording.
-async fn play(cassette: &Cassette) -> (Vec<Value>, Vec<String>) {
-    let tenant = replay(cassette.clone());
+async fn play(cassette: &Cassette) -> Played {
+    let calls: Arc<Mutex<Vec<CallReport>>> = Arc::default();
+    let seen = Arc::clone(&calls);
+    let config = replay_config(cassette.clone()).observe(move |report| {
+        let mut report = report.clone();
+        // The only thing in it that hangs on the machine.
+        report.elapsed = Duration::ZERO;
+        seen.lock().expect("no panic").push(report);
+    });
+    let tenant = connector().open(config).expect("it opens");
     let mut results = Vec::new();
     for call in &cassette.harness.calls {
         results.push(match tenant.call(&call.function, &call.input).await {
@@ -38,18 +57,38 @@ async fn play(cassette: &Cassette) -> (Vec<Value>, Vec<String>) {
             Err(error) => host_harness::contract::to_json(&error.to_contract()),
         });
     }
-    (results, tenant.unplayed())
+    let calls = std::mem::take(&mut *calls.lock().expect("no panic"));
+    Played {
+        results,
+        unplayed: tenant.unplayed(),
+        calls,
+    }
+}
+
+/// What came of a fixture.
+#[derive(Debug, PartialEq)]
+struct Played {
+    results: Vec<Value>,
+    unplayed: Vec<String>,
+    /// Their requests, log lines, errors and instructions.
+    calls: Vec<CallReport>,
 }
 
 #[test]
-fn every_fixture_replays_completely_and_the_same_twice() {
+fn every_fixture_replays_completely_and_twice_with_the_same_output_requests_and_fuel() {
     run(async {
         for (path, cassette) in fixtures() {
-            let (first, unplayed) = play(&cassette).await;
-            assert!(!first.is_empty(), "{}", path.display());
-            assert_eq!(unplayed, Vec::<String>::new(), "{}", path.display());
-            let (second, _) = play(&cassette).await;
+            let first = play(&cassette).await;
+            assert!(!first.results.is_empty(), "{}", path.display());
+            assert_eq!(first.unplayed, Vec::<String>::new(), "{}", path.display());
+            assert_eq!(first.calls.len(), first.results.len(), "{}", path.display());
+            assert!(first.calls.iter().all(|call| call.fuel > Some(0)));
+            let requests: usize = first.calls.iter().map(|call| call.requests.len()).sum();
+            assert_eq!(requests, cassette.interactions.len(), "{}", path.display());
+            // Others run beside it, which must not make a difference.
+            let (second, third) = tokio::join!(play(&cassette), play(&cassette));
             assert_eq!(first, second, "{}", path.display());
+            assert_eq!(first, third, "{}", path.display());
         }
     });
 }
@@ -72,7 +111,7 @@ fn every_capability_has_a_fixture() {
         .flat_map(|(_, cassette)| cassette.harness.calls)
         .map(|call| call.function)
         .collect();
-    for function in crate::support::connector().functions() {
+    for function in connector().functions() {
         assert!(
             recorded.contains(function) || function == "metadata.describe",
             "no fixture for {function}"

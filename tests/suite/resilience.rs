@@ -175,6 +175,64 @@ fn odd_fields_of_a_user_do_not_cost_the_page() {
 }
 
 #[test]
+fn a_list_that_is_not_all_there_is_an_error_and_no_short_list() {
+    run(async {
+        let user = |number: usize| {
+            let id = format!("PUSER{number:02}");
+            serde_json::json!({"id": id, "name": id, "email": format!("{id}@acme.example")})
+        };
+        let list = |users: Vec<serde_json::Value>, more: serde_json::Value, total: Option<u32>| {
+            serde_json::json!({
+                "users": users, "limit": 100, "offset": 0, "more": more, "total": total,
+            })
+        };
+        let users = |count: usize| (0..count).map(user).collect::<Vec<_>>();
+        let nobody = serde_json::json!({"id": null, "name": "Nobody"});
+        let null = serde_json::Value::Null;
+        for (body, listed) in [
+            // A full page, and no word on whether there is another.
+            (list(users(100), null.clone(), None), None),
+            (list(users(100), "perhaps".into(), None), None),
+            (list(users(100), null.clone(), Some(100)), Some(100)),
+            (list(users(99), null.clone(), None), Some(99)),
+            // Somebody without an id could be anybody.
+            (
+                list([users(3), vec![nobody]].concat(), false.into(), None),
+                None,
+            ),
+            // Twice in one answer is once; a place without anybody is none.
+            (
+                list([users(3), users(3)].concat(), false.into(), None),
+                Some(3),
+            ),
+            (
+                list([users(3), vec![null.clone()]].concat(), false.into(), None),
+                Some(3),
+            ),
+        ] {
+            let bench = Opening::users(3).open().await;
+            bench.simulator.faults().add(fault(
+                "/users",
+                None,
+                Effect::Status {
+                    status: 200,
+                    body: Some(body.clone()),
+                    headers: Vec::new(),
+                },
+            ));
+            let outcome = all_accounts(&bench.tenant, None).await;
+            match listed {
+                Some(count) => assert_eq!(outcome.expect("a list").0.len(), count, "{body}"),
+                None => {
+                    let error = contract_error(outcome);
+                    assert_eq!(error.code, ErrorCode::InvalidResponse, "{body}: {error:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn every_shape_of_the_vendors_errors_is_read() {
     run(async {
         for (status, body, code, said) in [

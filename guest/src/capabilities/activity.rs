@@ -310,14 +310,19 @@ fn add_records(
     let reply = client.send(request)?;
     let answer = reply.json()?;
     let records = reply.list(&answer, "records")?;
-    for record in records.iter().skip(at.skip as usize).map(Record::read) {
+    for record in reply
+        .rows(records, Json::has_id)?
+        .iter()
+        .skip(at.skip as usize)
+    {
         if items.len() == size {
             return Ok(false);
         }
         at.skip += 1;
-        if record.id.is_empty() {
+        if !record.is_object() {
             continue;
         }
+        let record = Record::read(record);
         let when = record.at.ok_or_else(|| {
             Error::invalid_response("PagerDuty sent an audit record without a time")
         })?;

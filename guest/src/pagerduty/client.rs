@@ -49,6 +49,7 @@ pub struct Client {
     held: Rc<Cell<usize>>,
     rate_limit: Cell<RateLimit>,
     has_answer: Cell<bool>,
+    has_changed: Cell<bool>,
 }
 
 /// A request until it is answered.
@@ -91,6 +92,7 @@ impl Client {
             held: Rc::default(),
             rate_limit: Cell::default(),
             has_answer: Cell::default(),
+            has_changed: Cell::default(),
         }
     }
 
@@ -107,6 +109,17 @@ impl Client {
     /// The latest that PagerDuty said about its rate limit.
     pub fn rate_limit(&self) -> RateLimit {
         self.rate_limit.get()
+    }
+
+    /// Whether PagerDuty has said yes to a change.
+    pub fn has_changed(&self) -> bool {
+        self.has_changed.get()
+    }
+
+    /// Changes were taken back: since then it is as it was when `has_changed`
+    /// was that.
+    pub fn set_has_changed(&self, has_changed: bool) {
+        self.has_changed.set(has_changed);
     }
 
     /// Whether a list had better return what it has. Not before it got an
@@ -219,7 +232,12 @@ impl Client {
                 };
                 going -= 1;
                 match outcome {
-                    Ok(body) => flight.state = State::Done(Ok(body)),
+                    Ok(body) => {
+                        if flight.request.repeat != Repeat::Reads {
+                            self.has_changed.set(true);
+                        }
+                        flight.state = State::Done(Ok(body));
+                    }
                     Err(error) => self.settle(flight, error),
                 }
             }

@@ -40,6 +40,12 @@ pub trait Row: Sized {
 
     /// Picks the fields.
     fn read(json: &Json) -> Self;
+
+    /// Whether an object says what it is. If it does not, nobody knows what the
+    /// answer leaves out: it is not the same as one without that object.
+    fn is_identified(json: &Json) -> bool {
+        json.has_id()
+    }
 }
 
 /// An answer that holds many.
@@ -49,20 +55,6 @@ pub struct Page<T> {
     pub rows: Vec<Option<T>>,
     /// How many there are, where the answer tells.
     pub total: Option<u32>,
-}
-
-impl<T: Row> Page<T> {
-    /// None if there is no list. A null is an empty one, but an answer without
-    /// the list is not: an empty list means that everybody is gone.
-    pub fn read(answer: &Json) -> Option<Self> {
-        let rows = answer.list(T::MANY)?.iter();
-        Some(Self {
-            rows: rows
-                .map(|row| row.is_object().then(|| T::read(row)))
-                .collect(),
-            total: answer.count("total"),
-        })
-    }
 }
 
 impl Json {
@@ -199,6 +191,16 @@ impl Json {
     /// The field `id`; empty if there is none.
     pub fn id(&self) -> String {
         self.text("id").unwrap_or_default()
+    }
+
+    /// Whether the field `id` says something.
+    pub fn has_id(&self) -> bool {
+        !self.id().is_empty()
+    }
+
+    /// Whether the object in a field, if there is one, has an id.
+    pub fn points_at_something(&self, name: &str) -> bool {
+        self.object(name).is_none_or(Self::has_id)
     }
 
     /// An instant in a field.

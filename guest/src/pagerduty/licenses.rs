@@ -73,6 +73,10 @@ impl Row for Allocation {
             since: json.instant("allocated_at"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.points_at_something("user") && json.points_at_something("license")
+    }
 }
 
 impl Allocation {
@@ -87,7 +91,7 @@ impl Allocation {
 /// The licence that a user holds; none if it holds none, or is gone.
 pub fn of_user(client: &Client, user: &str) -> Result<Option<License>> {
     match client.fetch_one::<License>(request_of_user(user)?) {
-        Ok(license) => Ok(Some(license).filter(|license| !license.id.is_empty())),
+        Ok(license) => Ok(Some(license)),
         Err(error) if error.code == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -96,8 +100,7 @@ pub fn of_user(client: &Client, user: &str) -> Result<Option<License>> {
 /// All licences of the tenant. The list has no pages.
 pub fn all(client: &Client) -> Result<Vec<License>> {
     let page = client.fetch_page::<License>(Request::get("/licenses"))?;
-    let licenses = page.rows.into_iter().flatten();
-    Ok(licenses.filter(|license| !license.id.is_empty()).collect())
+    Ok(page.rows.into_iter().flatten().collect())
 }
 
 /// Asks for the licence of one user.

@@ -31,4 +31,8 @@ impl Row for OnCall {
             level: json.count("escalation_level"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.points_at_something("user")
+    }
 }

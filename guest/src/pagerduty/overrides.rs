@@ -99,8 +99,14 @@ pub fn create(
         ])
     });
     let body = Json::of([("overrides", Json::List(bodies.collect()))]);
+    let had_changed = client.has_changed();
     let reply = client.change(Change::post(path(schedule)?, &body))?;
-    created(&reply.json()?)
+    let outcome = created(&reply.json()?);
+    if (outcome.as_ref()).is_err_and(|error| !error.may_have_applied) {
+        // It was a success in which every single one was refused.
+        client.set_has_changed(had_changed);
+    }
+    outcome
 }
 
 /// `[{"status","override"}]` by the specification, `{"overrides":[..]}` by

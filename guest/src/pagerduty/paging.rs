@@ -139,18 +139,22 @@ pub fn read_after<T: Row>(
 ) -> Result<Stretch<T>> {
     let mut rows = Vec::new();
     let mut keep = |row: &Json| rows.push(row.is_object().then(|| T::read(row)));
-    let (end, total) = read_pages(client, list, T::MANY, place, want, first, &mut keep)?;
+    let rows_of = (T::MANY, T::is_identified as Identified);
+    let (end, total) = read_pages(client, list, rows_of, place, want, first, &mut keep)?;
     Ok(Stretch { rows, end, total })
 }
 
 /// Keeps what it wants of a row.
 pub type Keep<'k> = &'k mut dyn FnMut(&Json);
 
+/// Whether a row says what it is.
+type Identified = fn(&Json) -> bool;
+
 /// `read_after`, whatever the rows are: `many` is what the list is called.
 fn read_pages(
     client: &Client,
     list: &List<'_>,
-    many: &str,
+    (many, is_identified): (&str, Identified),
     place: &Place,
     want: usize,
     mut first: Option<Result<Reply>>,
@@ -176,15 +180,23 @@ fn read_pages(
             };
             let reply = reply?;
             let page = reply.json()?;
-            let rows = reply.list(&page, many)?;
+            let rows = reply.rows(reply.list(&page, many)?, is_identified)?;
             // The grid may begin before the place.
             let before = place.at.saturating_sub(at) as usize;
-            rows.iter().skip(before).for_each(&mut *keep);
+            rows.iter().skip(before).for_each(|row| keep(row));
             let received = u32::try_from(rows.len()).unwrap_or(OFFSET_CAP);
             total = page.count("total").or(total);
             at = at.saturating_add(received);
-            if !page.flag("more").unwrap_or(false) {
-                return Ok((Some(End::Complete), total));
+            let is_full = received == MAX_LIMIT - offset % MAX_LIMIT;
+            match page.flag("more") {
+                Some(true) => {}
+                None if is_full && total != Some(at) => {
+                    return Err(Error::invalid_response(format!(
+                        "PagerDuty does not say whether {} goes on",
+                        list.path
+                    )));
+                }
+                _ => return Ok((Some(End::Complete), total)),
             }
             if received == 0 {
                 return Err(Error::invalid_response(format!(
@@ -192,7 +204,7 @@ fn read_pages(
                     list.path
                 )));
             }
-            if received != MAX_LIMIT - offset % MAX_LIMIT {
+            if !is_full {
                 // The pages that are fetched along leave a gap.
                 break;
             }
@@ -259,7 +271,8 @@ fn read_reachable_after<T: Row>(
             all.push(T::read(row));
         }
     };
-    let end = read_to_end(client, list, T::MANY, first, &mut keep)?;
+    let rows_of = (T::MANY, T::is_identified as Identified);
+    let end = read_to_end(client, list, rows_of, first, &mut keep)?;
     Ok((all, end))
 }
 
@@ -272,7 +285,7 @@ pub fn read_rows(
     first: Option<Result<Reply>>,
     keep: Keep<'_>,
 ) -> Result<()> {
-    match read_to_end(client, list, many, first, keep)? {
+    match read_to_end(client, list, (many, Json::has_id), first, keep)? {
         End::Complete => Ok(()),
         End::Capped => Err(capped(list.path)),
     }
@@ -281,7 +294,7 @@ pub fn read_rows(
 fn read_to_end(
     client: &Client,
     list: &List<'_>,
-    many: &str,
+    rows_of: (&str, Identified),
     mut first: Option<Result<Reply>>,
     keep: Keep<'_>,
 ) -> Result<End> {
@@ -297,7 +310,15 @@ fn read_to_end(
             received += 1;
             keep(row);
         };
-        let (end, total) = read_pages(client, list, many, &place, want, first.take(), &mut count)?;
+        let (end, total) = read_pages(
+            client,
+            list,
+            rows_of,
+            &place,
+            want,
+            first.take(),
+            &mut count,
+        )?;
         place.at += received;
         place.total = total;
         if let Some(end) = end {

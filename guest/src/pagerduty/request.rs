@@ -161,18 +161,45 @@ impl Reply {
     /// Reads one object.
     pub fn one<T: Row>(&self) -> Result<T> {
         let json = self.json()?;
-        let object = json.object(T::ONE);
-        object
-            .map(T::read)
-            .ok_or_else(|| self.request.without(T::ONE))
+        match json.object(T::ONE) {
+            Some(object) if T::is_identified(object) => Ok(T::read(object)),
+            Some(_) => Err(self.request.without("id")),
+            None => Err(self.request.without(T::ONE)),
+        }
     }
 
-    /// Reads a list.
+    /// Reads a list. A null is an empty one, but an answer without the list is
+    /// not: an empty list means that everybody is gone.
     pub fn page<T: Row>(&self) -> Result<Page<T>> {
-        Page::read(&self.json()?).ok_or_else(|| self.request.without(T::MANY))
+        let json = self.json()?;
+        let rows = self.rows(self.list(&json, T::MANY)?, T::is_identified)?;
+        let read = |row: &Json| row.is_object().then(|| T::read(row));
+        Ok(Page {
+            rows: rows.into_iter().map(read).collect(),
+            total: json.count("total"),
+        })
     }
 
-    /// The same, for lists that go by cursor.
+    /// The rows of a list, each once.
+    pub fn rows<'j>(
+        &self,
+        list: &'j [Json],
+        is_identified: fn(&Json) -> bool,
+    ) -> Result<Vec<&'j Json>> {
+        let mut rows = Vec::new();
+        for (place, row) in list.iter().enumerate() {
+            if row.is_object() && !is_identified(row) {
+                return Err(self.request.without("id"));
+            }
+            // What is no object says nothing, but has a place: offsets count it.
+            if !row.is_object() || !list[..place].contains(row) {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A list as it is.
     pub fn list<'j>(&self, json: &'j Json, name: &str) -> Result<&'j [Json]> {
         json.list(name).ok_or_else(|| self.request.without(name))
     }

@@ -333,6 +333,7 @@ impl Events<'_> {
             self.confirmed(changed.map(drop), &is_there)?;
             return Ok(Some(event.id.clone()));
         }
+        let had_changed = self.client.has_changed();
         let deleted = self.client.change(Change::delete(path));
         let is_over = |found: &Rotation| !found.open_events(now).any(|open| open.id == event.id);
         match self.confirmed(deleted.map(drop), &is_over) {
@@ -344,7 +345,7 @@ impl Events<'_> {
         }
         self.create(&event.definition, members)
             .map(Some)
-            .map_err(|error| self.put_back(event, &error))
+            .map_err(|error| self.put_back(event, &error, had_changed))
     }
 
     /// Creates an event that is in effect from now on.
@@ -394,12 +395,13 @@ impl Events<'_> {
 
     /// After the event was ended and its successor refused: rather the old
     /// members than nobody on call.
-    fn put_back(&self, event: &Event, error: &Error) -> Error {
+    fn put_back(&self, event: &Event, error: &Error, had_changed: bool) -> Error {
         let name = event.definition.name();
         let is_back = !error.may_have_applied
             && error.code != ErrorCode::BudgetExhausted
             && self.create(&event.definition, &event.members).is_ok();
         let (state, hint) = if is_back {
+            self.client.set_has_changed(had_changed);
             (
                 "so it is in effect again as it was",
                 "a rotation has room for 5 events that don't overlap: look at it in PagerDuty",

@@ -182,7 +182,7 @@ impl Once<'_> {
     pub fn get(&self, kind: Kind, id: &str) -> Result<Single> {
         let reply = self.client.send(Request::get(self.path_of(kind, id)?))?;
         let json = reply.json()?;
-        let one = json.object(kind.one());
+        let one = json.object(kind.one()).filter(|one| one.has_id());
         one.map(|one| kind.read(one)).ok_or_else(|| {
             Error::invalid_response(format!("PagerDuty's answer has no `{}`", kind.one()))
         })

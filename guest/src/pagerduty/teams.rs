@@ -52,6 +52,10 @@ impl Row for Member {
             role: json.text("role"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.points_at_something("user")
+    }
 }
 
 /// One team.

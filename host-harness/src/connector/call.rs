@@ -31,11 +31,15 @@ use crate::{
     },
     engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode, Used},
     spans::{Work, Worker},
-    text::printable,
+    text::{printable, shortened},
 };
 
 /// Time for `metadata.describe`, which only returns constants.
 const DESCRIBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Bytes of a message or a hint: as long as a line of the log. Whoever wants to
+/// say more has lost the reader.
+const MAX_SAID: usize = 4096;
 
 /// What a call did.
 #[derive(Clone, Debug, PartialEq)]
@@ -476,12 +480,7 @@ impl Tenant {
         // A connector may take a refused request for something that the plan
         // lacks, and answer with less than there is.
         let outcome = match refusal {
-            Some(
-                refusal @ (Refusal::Denied(_)
-                | Refusal::Withheld(_)
-                | Refusal::Unmatched(_)
-                | Refusal::SignIn(_)),
-            ) => Err(CallError::Refused(refusal)),
+            Some(refusal) if refusal.is_final() => Err(CallError::Refused(refusal)),
             _ => outcome,
         };
         let report = CallReport {
@@ -555,10 +554,13 @@ fn nth_seed(mut seed: [u8; 32], call: u64) -> [u8; 32] {
     seed
 }
 
+/// As it may be shown: cut only after what is secret is gone, or a half would
+/// stay.
 fn redacted(mut error: Error, redactor: &Redactor) -> Error {
-    error.message = redactor.text(&error.message);
-    error.hint = error.hint.map(|hint| redactor.text(&hint));
-    error.upstream_code = error.upstream_code.map(|code| redactor.text(&code));
+    let shown = |text: &str| shortened(&redactor.text(text), MAX_SAID);
+    error.message = shown(&error.message);
+    error.hint = error.hint.as_deref().map(shown);
+    error.upstream_code = error.upstream_code.as_deref().map(shown);
     error
 }
 

@@ -248,7 +248,8 @@ impl CallEgress {
         lock(&self.traces).values().cloned().collect()
     }
 
-    /// The first thing that the host itself stood against.
+    /// The first thing that the host itself stood against, if any for good: else
+    /// the first one that failed.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         lock(&self.refused).first.clone()
     }
@@ -283,7 +284,11 @@ impl CallEgress {
             }
             refused.denials.push(denial.clone());
         }
-        refused.first.get_or_insert(refusal);
+        // What passes, and is tried again, must not hide what fails the call.
+        match &refused.first {
+            Some(first) if first.is_final() || !refusal.is_final() => {}
+            _ => refused.first = Some(refusal),
+        }
         told
     }
 
@@ -658,7 +663,7 @@ impl CallEgress {
         let first = self.limit(options.first_byte_timeout, FIRST_BYTE)?;
         let response = tokio::time::timeout(first, self.tenant.pool.send(request))
             .await
-            .map_err(|_| TransportError::Timeout(first))??;
+            .map_err(|_| self.late(first))??;
         let (parts, body) = self.receive(response, options).await?;
         match strike {
             None => Ok(self.answered(struck, parts, body)),
@@ -688,7 +693,7 @@ impl CallEgress {
             let between = self.limit(options.between_bytes_timeout, BETWEEN_BYTES)?;
             let frame = tokio::time::timeout(between, incoming.frame())
                 .await
-                .map_err(|_| TransportError::Timeout(between))?;
+                .map_err(|_| self.late(between))?;
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|error| TransportError::Broken(error.to_string()))?;
             if let Ok(data) = frame.into_data() {
@@ -700,6 +705,15 @@ impl CallEgress {
             }
         }
         Ok((parts, body.freeze()))
+    }
+
+    /// Nothing came for so long. If the call's own time is over, another attempt
+    /// would help nobody.
+    fn late(&self, waited: Duration) -> Refusal {
+        match self.spending.remaining() {
+            Ok(_) => TransportError::Timeout(waited).into(),
+            Err(over) => over.into(),
+        }
     }
 
     /// How long to wait: as the guest wishes, but not beyond the deadline.

@@ -53,6 +53,14 @@ impl Refusal {
         }
     }
 
+    /// Whether the call fails with it, whatever the connector makes of it.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::Withheld(_) | Self::Unmatched(_) | Self::SignIn(_) => true,
+            Self::Exhausted(_) | Self::Transport(_) => false,
+        }
+    }
+
     /// The rule that was broken, if policy stood against it.
     pub(super) fn rule(&self) -> Option<&'static str> {
         match self {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use host_harness::{
-    Budget, RequestTrace, Tenant, TenantConfig, TraceOutcome,
+    Budget, CallError, Refusal, RequestTrace, Tenant, TenantConfig, TraceOutcome,
     contract::types::ErrorCode,
     egress::faults::{Fault, FaultPlan, FaultRule, FaultWhen},
 };
@@ -302,5 +302,30 @@ fn items_come_in_another_order_that_hangs_on_the_seed() {
             ids
         };
         assert_eq!(sorted(first), sorted(sound));
+    });
+}
+
+#[test]
+fn a_failure_that_passes_does_not_hide_what_a_dry_run_withholds_or_policy_denies() {
+    run(async {
+        let bench = Opening::users(40).writing().open().await;
+        let user = user_of_role(&bench.simulator, "user").await;
+        let reset = FaultRule::once(Fault::Reset).when(FaultWhen::reads());
+        let plan = FaultPlan::new(1).rule(reset.clone());
+        let tenant = open(bench.config.clone().dry_run(true), &plan);
+        let outcome = tenant.assign(&user, role("observer")).await;
+        assert_eq!(plan.fired(), 1);
+        assert!(
+            matches!(outcome, Err(CallError::Refused(Refusal::Withheld(_)))),
+            "{outcome:?}"
+        );
+
+        let bench = Opening::users(40).open().await;
+        let plan = FaultPlan::new(1).rule(reset);
+        let outcome = with(&bench, &plan).assign(&user, role("observer")).await;
+        assert!(
+            matches!(outcome, Err(CallError::Refused(Refusal::Denied(_)))),
+            "{outcome:?}"
+        );
     });
 }

@@ -72,6 +72,12 @@ fn a_header_of_the_hosts_is_denied_and_does_not_leave_with_the_request() {
             ("transfer-encoding", "transfer-encoding"),
             ("method-override", "x-http-method-override"),
             ("range", "range"),
+            ("authorization-in-odd-case", "authorization"),
+            ("connection", "connection"),
+            ("keep-alive", "keep-alive"),
+            ("proxy-connection", "proxy-connection"),
+            ("upgrade", "upgrade"),
+            ("http2-settings", "http2-settings"),
         ] {
             let bench = open(Opening::users(3)).await;
             let denial = denial(bench.tenant.get_account(misbehaviour).await);
@@ -91,6 +97,68 @@ fn a_header_of_the_hosts_is_denied_and_does_not_leave_with_the_request() {
                     ["api.pagerduty.com"] => assert_eq!(name, "host"),
                     ref other => panic!("{misbehaviour}: {other:?}"),
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_no_header_no_path_and_no_method_does_not_even_become_part_of_a_request() {
+    run(async {
+        for (misbehaviour, said, requests) in [
+            ("line-breaks-in-a-name", "InvalidSyntax", 7),
+            ("line-breaks-in-a-path", "no such path", 0),
+            ("line-breaks-in-a-method", "no such method", 0),
+        ] {
+            let bench = open(Opening::users(3)).await;
+            bench.tenant.get_account(misbehaviour).await.ok();
+            let report = bench.last_report();
+            let exchanges = bench.simulator.exchanges();
+            assert_eq!(
+                exchanges.len(),
+                requests,
+                "{misbehaviour}: {}",
+                seen(&report)
+            );
+            assert!(
+                seen(&report).contains(said),
+                "{misbehaviour}: {}",
+                seen(&report)
+            );
+            for exchange in exchanges {
+                assert_eq!(exchange.path, "/users/PNOBODY");
+                assert_eq!(header(&exchange, "authorization"), ["Token"]);
+                assert_eq!(header(&exchange, "x-a"), [""; 0]);
+            }
+        }
+        // The second of two hosts as well as the first.
+        let bench = open(Opening::users(3)).await;
+        denial(bench.tenant.get_account("second-host").await);
+        let report = bench.last_report();
+        assert_eq!(report.denials.len(), 2, "{report:?}");
+        for exchange in bench.simulator.exchanges() {
+            assert_eq!(header(&exchange, "host"), ["api.pagerduty.com"]);
+        }
+    });
+}
+
+#[test]
+fn a_body_can_not_smuggle_a_second_request() {
+    run(async {
+        for misbehaviour in [
+            "a-body-longer-than-it-says",
+            "a-body-shorter-than-it-says",
+            "two-lengths",
+        ] {
+            let bench = open(Opening::users(3)).await;
+            bench.tenant.get_account(misbehaviour).await.ok();
+            // What is left of it on the connection would come with the next one.
+            let next = bench.tenant.get_account("read").await;
+            next.unwrap_or_else(|error| panic!("after {misbehaviour}: {error}"));
+            for exchange in bench.simulator.exchanges() {
+                assert_ne!(exchange.method, "DELETE", "{misbehaviour}");
+                let length = header(&exchange, "content-length");
+                assert!(length.len() <= 1, "{misbehaviour}: {length:?}");
             }
         }
     });

@@ -2,7 +2,9 @@
 //!
 //! Its source is in `tests/connectors/hostile`.
 
+mod addresses;
 mod audit;
+mod containment;
 mod credential;
 mod declaration;
 mod denials;

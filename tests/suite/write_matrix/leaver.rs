@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use host_harness::{
-    CallError, Tenant,
+    CallError, Tenant, TenantConfig,
     contract::{offboarding::Step, types::Effect},
 };
 use jiff::Timestamp;
@@ -338,6 +338,16 @@ impl Leaver {
 }
 
 impl Applying<'_> {
+    /// What its tenant was opened with, but for the clock.
+    pub fn config(&self) -> TenantConfig {
+        self.bench.config.clone()
+    }
+
+    /// The simulator's clock.
+    pub fn now(&self) -> Timestamp {
+        self.leaver.now
+    }
+
     /// How many changes were asked for so far.
     pub fn changes(&self) -> usize {
         let exchanges = self.bench.simulator.exchanges();
@@ -354,8 +364,12 @@ impl Stage for Applying<'_> {
         self.fault.as_deref()
     }
 
-    async fn act(&self) -> Result<Effect, CallError> {
-        let applied = self.tenant.apply(self.step.clone()).await?;
+    fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    async fn act_through(&self, tenant: &Tenant) -> Result<Effect, CallError> {
+        let applied = tenant.apply(self.step.clone()).await?;
         Ok(applied.effect)
     }
 

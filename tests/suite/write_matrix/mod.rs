@@ -2,13 +2,13 @@
 //! it; where something comes of it, the vendor's state is the same as after the
 //! write went through once, undisturbed, and where nothing does, as before.
 
-mod leaver;
-mod offboarding;
-mod scene;
+pub mod leaver;
+pub mod offboarding;
+pub mod scene;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use host_harness::{
-    CallError,
+    CallError, Tenant,
     contract::types::{Effect, ErrorCode},
 };
 use pagerduty_simulator::Simulator;
@@ -229,12 +229,18 @@ async fn enact_row(write: Write, row: &[Cell; COLUMNS.len()]) -> Vec<String> {
 }
 
 /// A tenant in which something is about to happen.
-trait Stage {
+pub trait Stage {
     fn simulator(&self) -> &Simulator;
     /// What is to disturb it.
     fn fault(&self) -> Option<&str>;
     /// Lets it happen.
-    async fn act(&self) -> Result<Effect, CallError>;
+    async fn act(&self) -> Result<Effect, CallError> {
+        self.act_through(self.tenant()).await
+    }
+    /// The tenant, opened as ever.
+    fn tenant(&self) -> &Tenant;
+    /// The same, opened otherwise.
+    async fn act_through(&self, tenant: &Tenant) -> Result<Effect, CallError>;
     /// Everything that it can change.
     async fn state(&self) -> Value;
 }

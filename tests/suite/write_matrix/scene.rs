@@ -1,7 +1,7 @@
 //! Writes, and the tenants in which they happen.
 
 use host_harness::{
-    CallError,
+    CallError, Connector, Tenant, TenantConfig,
     contract::{
         provisioning::{AccountChange, NewAccount},
         types::{Effect, EntitlementRef},
@@ -66,6 +66,7 @@ pub struct Scene {
     write: Write,
     account: String,
     entitlement: Option<EntitlementRef>,
+    settings: Vec<(&'static str, &'static str)>,
     fault: Option<String>,
 }
 
@@ -102,6 +103,7 @@ impl Scene {
                 .settings
                 .push(("from-email", text(owner, "email").leak()));
         }
+        let settings = opening.settings.clone();
         let bench = opening.writing().open().await;
         if write == Write::Delete {
             account = if column == Column::PlanLacksIt {
@@ -126,10 +128,35 @@ impl Scene {
             write,
             account,
             entitlement,
+            settings,
             fault: column
                 .disturbance()
                 .map(|effect| format!("{} {effect} times=1", request_of(write))),
         }
+    }
+}
+
+impl Scene {
+    /// The same once more, in a tenant of its own, if nothing has happened yet.
+    pub async fn again(&self, connector: &Connector) -> Self {
+        let opening = Opening {
+            settings: self.settings.clone(),
+            ..Opening::default()
+        };
+        let simulator = self.bench.simulator.fork();
+        Self {
+            bench: opening.writing().open_on(simulator, connector).await,
+            write: self.write,
+            account: self.account.clone(),
+            entitlement: self.entitlement.clone(),
+            settings: self.settings.clone(),
+            fault: None,
+        }
+    }
+
+    /// What its tenant was opened with.
+    pub fn config(&self) -> TenantConfig {
+        self.bench.config.clone()
     }
 }
 
@@ -142,9 +169,12 @@ impl Stage for Scene {
         self.fault.as_deref()
     }
 
-    async fn act(&self) -> Result<Effect, CallError> {
+    fn tenant(&self) -> &Tenant {
+        &self.bench.tenant
+    }
+
+    async fn act_through(&self, tenant: &Tenant) -> Result<Effect, CallError> {
         let Self { account: id, .. } = self;
-        let tenant = &self.bench.tenant;
         let entitlement = || self.entitlement.clone().expect("it is about one");
         match self.write {
             Write::Create => {

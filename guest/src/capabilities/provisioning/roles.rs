@@ -26,6 +26,11 @@ pub fn assign(client: &Client, account: &str, role: &str) -> Result<Effect> {
 /// Takes a role away: the account falls back to the one in `default-role`.
 pub fn unassign(client: &Client, account: &str, role: &str) -> Result<Effect> {
     let user = users::get(client, account)?;
+    if user.role.is_none() {
+        return Err(Error::invalid_response(
+            "PagerDuty does not say which role the account has",
+        ));
+    }
     if user.role.as_deref() != Some(role) {
         return Ok(unchanged("not-assigned"));
     }

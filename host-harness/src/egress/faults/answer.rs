@@ -225,25 +225,22 @@ fn each_field(json: &mut Value, change: &mut impl FnMut(&Value) -> Value) {
 
 fn of_another_type(value: &Value) -> Value {
     match value {
-        Value::String(_) => Value::from(7),
-        Value::Number(number) => Value::from(number.to_string()),
+        Value::String(_) => Value::from(true),
+        Value::Number(_) => Value::from("many"),
         Value::Bool(_) => Value::from(vec![1]),
-        _ => Value::from("null"),
+        other => other.clone(),
     }
 }
 
-/// Every list of objects, the inner ones first.
+/// Every list that the answer is made of. What is listed within an object is
+/// part of what the object says.
 fn each_list(json: &mut Value, change: &mut impl FnMut(&mut Vec<Value>)) {
     match json {
-        Value::Object(fields) => fields
-            .values_mut()
-            .for_each(|field| each_list(field, change)),
-        Value::Array(items) => {
-            items.iter_mut().for_each(|item| each_list(item, change));
-            if items.iter().any(Value::is_object) {
-                change(items);
-            }
+        Value::Object(fields) => {
+            let lists = fields.values_mut().filter_map(Value::as_array_mut);
+            lists.for_each(change);
         }
+        Value::Array(items) => change(items),
         _ => {}
     }
 }

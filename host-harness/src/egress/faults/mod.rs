@@ -113,9 +113,9 @@ pub enum Fault {
     WrongTypes,
     /// The same, with nulls and values of another type for about every fourth.
     OddFields,
-    /// Each object in a list of the answer comes twice.
+    /// Each item of the list that the answer is comes twice.
     DuplicateItems,
-    /// The objects in lists of the answer come in another order.
+    /// The items of the list come in another order.
     ReorderedItems,
     /// The answer that a GET of this path had before, whatever the query: the
     /// same page once more. True if there was none.

@@ -18,9 +18,4 @@ pub const MISBEHAVIOURS: &[Misbehaviour] = &[
         use std::io::Write;
         let _ = std::io::stderr().write_all(b"\xff\xfe\xf0\x9f\n");
     }),
-    ("never-end", |_| {
-        loop {
-            std::hint::spin_loop();
-        }
-    }),
 ];

@@ -6,12 +6,14 @@
 //! goes into the result and into the log, see [`Seen`].
 
 mod declaration;
+mod exhaustion;
 mod flooding;
 mod headers;
 mod levels;
 mod misbehaviour;
 mod places;
 mod request;
+mod saying;
 mod seen;
 mod snooping;
 
@@ -55,18 +57,25 @@ fn misbehave(name: &str) -> Result<Seen, Error> {
     if declaration::variant() == "crashes-when-called" {
         panic!("as it was told");
     }
+    let mut seen = Seen::default();
+    if let Some(authority) = name.strip_prefix("at:") {
+        places::at(authority, &mut seen);
+        return Ok(seen);
+    }
     let Some(misbehaviour) = misbehaviour::named(name) else {
         return Err(error(ErrorCode::NotFound, "there is no such misbehaviour"));
     };
-    let mut seen = Seen::default();
     misbehaviour(&mut seen);
-    Ok(seen)
+    match seen.failure() {
+        Some(message) => Err(error(ErrorCode::Internal, message)),
+        None => Ok(seen),
+    }
 }
 
-fn error(code: ErrorCode, message: &str) -> Error {
+fn error(code: ErrorCode, message: impl Into<String>) -> Error {
     Error {
         code,
-        message: message.to_owned(),
+        message: message.into(),
         hint: None,
         upstream_status: None,
         upstream_code: None,
@@ -102,7 +111,7 @@ impl contract::directory::Guest for Hostile {
             email: None,
             given_name: None,
             family_name: None,
-            display_name: "hostile".to_owned(),
+            display_name: seen.name().to_owned(),
             status: AccountStatus::Active,
             kind: AccountKind::Service,
             attributes: seen.into_attributes(),

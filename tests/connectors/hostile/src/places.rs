@@ -4,9 +4,17 @@ use wasip2::http::types::{Method, Scheme};
 
 use crate::misbehaviour::Misbehaviour;
 use crate::request::Request;
+use crate::seen::Seen;
 
 fn get(path: &str) -> Request<'_> {
     Request::new(Method::Get, path)
+}
+
+/// A request that is declared, to somewhere else.
+pub fn at(authority: &str, seen: &mut Seen) {
+    let mut request = get("/users/PVICTIM");
+    request.authority = authority;
+    request.send(seen);
 }
 
 pub const MISBEHAVIOURS: &[Misbehaviour] = &[

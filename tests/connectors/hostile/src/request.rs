@@ -39,7 +39,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn attempt(&self, seen: &mut Seen) -> Result<IncomingResponse, String> {
+    /// As it would be sent.
+    pub fn prepare(&self, seen: &mut Seen) -> Result<OutgoingRequest, String> {
         let fields = Fields::new();
         for (name, value) in self.headers {
             if let Err(error) = fields.append(name, value.as_bytes()) {
@@ -59,14 +60,24 @@ impl<'a> Request<'a> {
         request
             .set_path_with_query(Some(self.path))
             .map_err(|()| "no such path")?;
+        Ok(request)
+    }
+
+    fn attempt(&self, seen: &mut Seen) -> Result<IncomingResponse, String> {
+        let request = self.prepare(seen)?;
         // As the host will send it, as far as it lets us look.
         seen.note(&format!("sending {:?}", request.headers().entries()));
         let body = request.body().map_err(|()| "no body")?;
         let response = outgoing_handler::handle(request, None).map_err(|code| code.to_string())?;
         if !self.body.is_empty() {
             let stream = body.write().map_err(|()| "no stream")?;
-            // A host that refuses the request may not want its body.
-            let _ = stream.blocking_write_and_flush(self.body.as_bytes());
+            // More at once is a trap. A host that refuses the request may not want
+            // its body.
+            for piece in self.body.as_bytes().chunks(4096) {
+                if stream.blocking_write_and_flush(piece).is_err() {
+                    break;
+                }
+            }
         }
         let _ = OutgoingBody::finish(body, None);
         response.subscribe().block();

@@ -8,14 +8,16 @@ pub struct Seen {
     texts: Vec<String>,
     /// Of no interest.
     ignored: bool,
+    failure: Option<String>,
+    name: Option<String>,
 }
 
 impl Seen {
     /// For what is done often, and not for what it brings.
     pub fn ignored() -> Self {
         Self {
-            texts: Vec::new(),
             ignored: true,
+            ..Self::default()
         }
     }
 
@@ -32,6 +34,24 @@ impl Seen {
             eprintln!("{}", line.iter().collect::<String>());
         }
         self.texts.push(backwards.into_iter().collect());
+    }
+
+    /// Lets the call fail with that message.
+    pub fn fail(&mut self, message: impl Into<String>) {
+        self.failure = Some(message.into());
+    }
+
+    pub fn failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    /// What the account in the result is called.
+    pub fn call_itself(&mut self, name: &str) {
+        self.name = Some(name.to_owned());
+    }
+
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("hostile")
     }
 
     pub fn into_attributes(self) -> Vec<(String, String)> {
