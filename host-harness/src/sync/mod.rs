@@ -20,6 +20,7 @@
 //!     Outcome::Complete(summary) => println!("run {}: {:?}", summary.run.id, summary.changes),
 //!     Outcome::Refused(run) => println!("not plausible: {:?}", run.findings),
 //!     Outcome::Stopped(run) => println!("run {} goes on with the next sync", run.id),
+//!     Outcome::NotBegun => println!("stopped before there was a run"),
 //! }
 //! # Ok(()) }
 //! ```
