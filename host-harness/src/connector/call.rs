@@ -556,12 +556,14 @@ fn nth_seed(mut seed: [u8; 32], call: u64) -> [u8; 32] {
 
 /// As it may be shown: cut only after what is secret is gone, or a half would
 /// stay.
-fn redacted(mut error: Error, redactor: &Redactor) -> Error {
-    let shown = |text: &str| shortened(&redactor.text(text), MAX_SAID);
-    error.message = shown(&error.message);
-    error.hint = error.hint.as_deref().map(shown);
-    error.upstream_code = error.upstream_code.as_deref().map(shown);
-    error
+fn redacted(error: Error, redactor: &Redactor) -> Error {
+    let shown = |text: String| shortened(&redactor.text(&text), MAX_SAID);
+    Error {
+        message: shown(error.message),
+        hint: error.hint.map(shown),
+        upstream_code: error.upstream_code.map(shown),
+        ..error
+    }
 }
 
 fn arguments(input: &Value, params: &[(String, Type)]) -> Result<Vec<Val>, InputError> {

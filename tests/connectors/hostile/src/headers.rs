@@ -40,7 +40,7 @@ pub const MISBEHAVIOURS: &[Misbehaviour] = &[
         with(("aUtHoRiZaTiOn", "Basic c3RvbGVuOnN0b2xlbg=="), seen);
     }),
     ("connection", |seen| {
-        with(("Connection", "authorization"), seen)
+        with(("Connection", "authorization"), seen);
     }),
     ("keep-alive", |seen| with(("Keep-Alive", "timeout=9"), seen)),
     ("proxy-connection", |seen| {
@@ -48,7 +48,7 @@ pub const MISBEHAVIOURS: &[Misbehaviour] = &[
     }),
     ("upgrade", |seen| with(("Upgrade", "h2c"), seen)),
     ("http2-settings", |seen| {
-        with(("HTTP2-Settings", "AAMAAABk"), seen)
+        with(("HTTP2-Settings", "AAMAAABk"), seen);
     }),
     ("second-host", |seen| {
         let mut request = Request::new(Method::Get, "/users/PNOBODY");

@@ -30,10 +30,10 @@ pub fn last_activity(accounts: &[String]) -> Result<LastActivityReport> {
             });
         }
     }
-    if mutation::is("last-activity") {
-        if let Some(first) = items.first().cloned() {
-            items.push(first);
-        }
+    if mutation::is("last-activity")
+        && let Some(first) = items.first().cloned()
+    {
+        items.push(first);
     }
     Ok(LastActivityReport {
         items,
