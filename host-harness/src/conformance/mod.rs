@@ -23,7 +23,11 @@
 //! |---|---|
 //! | recordings | what the calls in them answer: values, pages, determinism, budgets |
 //! | a stand-in vendor | everything, since it may be changed and started anew |
-//! | a live tenant | all reads; nothing is changed |
+//! | a live tenant | all reads; whatever is declared as a change is withheld |
+//!
+//! On a live tenant the connector's word is all there is on what a request
+//! does: one that it declares as a read is sent, a POST too. That such a
+//! request changes nothing is checked on a stand-in vendor only.
 
 mod check;
 mod checks;
@@ -48,8 +52,8 @@ use ground::Ground;
 /// Runs the checks, in their order. `observer` is told of each when it has
 /// ended.
 ///
-/// Fails only where the subject can't be had at all; what is wrong with the
-/// connector is in the report.
+/// Fails only where the subject can't be had, also in the middle of the run;
+/// what is wrong with the connector is in the report.
 pub async fn run(
     subject: &Subject,
     checks: &[&'static Check],
@@ -66,9 +70,12 @@ pub async fn run(
                 Err(outcome) => outcome,
             },
         };
+        if let Some(error) = ground.take_failure() {
+            return Err(error);
+        }
         let report = CheckReport {
             check,
-            outcome,
+            outcome: outcome.shown(),
             elapsed: began.elapsed(),
         };
         observer(&report);
