@@ -129,7 +129,8 @@ fn shows(output: &str, secret: &str) -> bool {
 /// vendor's own.
 fn without_next(output: &str) -> String {
     match serde_json::from_str(output) {
-        Ok(Value::Object(mut fields)) if fields.remove("next").is_some() => {
+        Ok(Value::Object(mut fields)) => {
+            fields.remove("next");
             Value::Object(fields).to_string()
         }
         _ => output.to_owned(),
