@@ -10,13 +10,16 @@ use std::{
 
 use async_trait::async_trait;
 use host_harness::{
-    Credential, Network,
-    conformance::{self, StandIn, Subject, SubjectError, Vendor},
+    Connector, Credential, Network,
+    conformance::{self, CheckReport, StandIn, Subject, SubjectError, Vendor},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Workshop, ids};
-use crate::{command_line::harness, support};
+use crate::{
+    command_line::harness,
+    support::{self, Opening},
+};
 
 fn conformance(args: &[&str]) -> (Option<i32>, String, String) {
     let output = harness()
@@ -261,6 +264,50 @@ fn a_recording_that_cannot_be_played_fails() {
     assert_eq!(outcomes.code, Some(1));
     let (_, what) = outcomes.told("fail").remove(0);
     assert!(what.contains("can't be played"), "{what}");
+}
+
+#[test]
+fn a_live_tenant_that_changes_meanwhile_is_a_warning() {
+    support::run(async {
+        let bench = Opening::users(5).open().await;
+        let subject = Subject::live(support::connector().clone(), bench.config.clone());
+        let named = ["reads", "get-account"].map(str::to_owned);
+        let checks = conformance::select(&named).expect("checks");
+        let user = &bench.simulator.user_ids()[1];
+        // The check after that has the list from before.
+        let rename = |_: &CheckReport| {
+            let change = json!({ "user": { "type": "user", "name": "Somebody Else" } });
+            drop(
+                bench
+                    .simulator
+                    .ask("PUT", &format!("/users/{user}"), Some(&change)),
+            );
+        };
+        let report = conformance::run(&subject, &checks, &rename).await;
+        let report = report.expect("a tenant");
+        let warned = &report.checks[1].outcome;
+        assert_eq!(warned.word(), "warn", "{}", warned.detail());
+        assert!(
+            warned.detail().contains("differs in"),
+            "{}",
+            warned.detail()
+        );
+    });
+}
+
+#[test]
+fn what_differs_twice_on_a_live_tenant_is_a_failure() {
+    support::run(async {
+        let workshop = Workshop::new();
+        let mutant = workshop.connector("get-account");
+        let mutant = Connector::from_file(support::engine(), &mutant).await;
+        let mutant = mutant.expect("it loads");
+        let bench = Opening::users(5).open_with(&mutant).await;
+        let subject = Subject::live(mutant, bench.config.clone());
+        let checks = conformance::select(&["get-account".to_owned()]).expect("a check");
+        let report = conformance::run(&subject, &checks, &|_| {}).await;
+        assert_eq!(report.expect("a tenant").count("fail"), 1);
+    });
 }
 
 /// A stand-in vendor that starts once.
