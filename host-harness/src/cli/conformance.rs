@@ -1,6 +1,6 @@
 //! `harness conformance`: may a connector go to production?
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use pagerduty_simulator::{Certificate, Config, Listening, Simulator, TOKENS};
@@ -18,8 +18,12 @@ use crate::{
         self, Check, CheckReport, Level, Report, StandIn, Subject, SubjectError, UnknownCheck,
         Vendor,
     },
+    contract::metadata,
     whole_file,
 };
+
+/// The vendor that the simulator is one of.
+const SIMULATED: &str = "pagerduty.com";
 
 pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
     let mut checks = conformance::select(&args.check)?;
@@ -52,8 +56,17 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
         let opened = connect::session(&args.connect()).await?;
         let config = opened.tenant.config().clone();
         session = Some(opened);
+        tell_doubtful_reads(&connector);
         Subject::live(connector, config)
     } else {
+        let domain = &connector.descriptor().vendor_domain;
+        if domain != SIMULATED {
+            return Err(Failure::usage(
+                format!("there is no simulator of the vendor `{domain}`"),
+                "check it on recordings with `--cassette DIR`, or on a tenant with \
+                 `--live --read-only`",
+            ));
+        }
         let vendor = Simulated::new(&connector, &args)?;
         Subject::stand_in(connector, Arc::new(vendor))
     };
@@ -80,11 +93,30 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
     }
     talk!("{}", summary(&report));
     match report.count("fail") {
-        0 => Ok(()),
+        0 if report.is_conformant() => Ok(()),
+        0 => Err(Failure::call(
+            "nothing could be checked",
+            Some("each line says why it was skipped".to_owned()),
+        )),
         failed => Err(Failure::call(
             format!("{} failed", output::counted(failed, "check", "checks")),
             Some("each says what to do; `--check ID` runs one alone".to_owned()),
         )),
+    }
+}
+
+/// Says which requests will be sent as reads for which there is nothing but the
+/// connector's word.
+fn tell_doubtful_reads(connector: &Connector) {
+    let capabilities = connector.descriptor().capabilities.iter();
+    let rules = capabilities.flat_map(|capability| &capability.requests);
+    let doubtful: BTreeSet<String> = rules
+        .filter(|rule| rule.level == metadata::Level::Read)
+        .filter(|rule| !["GET", "HEAD"].contains(&rule.method.as_str()))
+        .map(|rule| format!("{} {}", rule.method, rule.path))
+        .collect();
+    for rule in doubtful {
+        talk!("sends `{rule}` as a read: that it changes nothing is the connector's word alone");
     }
 }
 

@@ -106,6 +106,8 @@ pub(super) struct Ground<'s> {
     recorded: OnceCell<Result<Recorded, Outcome>>,
     answers: OnceCell<Result<Vec<Answer>, Outcome>>,
     singles: OnceCell<Result<Vec<Single>, Outcome>>,
+    /// Why the subject could not be had any more.
+    failure: Mutex<Option<SubjectError>>,
 }
 
 impl<'s> Ground<'s> {
@@ -124,6 +126,7 @@ impl<'s> Ground<'s> {
             recorded: OnceCell::new(),
             answers: OnceCell::new(),
             singles: OnceCell::new(),
+            failure: Mutex::default(),
         })
     }
 
@@ -155,14 +158,29 @@ impl<'s> Ground<'s> {
         self.scene.as_ref().ok_or_else(missing)
     }
 
-    /// A tenant that nobody has touched.
+    /// A tenant that nobody has touched. Where it can't be had, the whole run
+    /// ends, and not this check alone.
     pub(super) async fn fresh(&self) -> Result<Scene, Outcome> {
         match &self.subject.source {
-            Source::StandIn(stand_in) => Scene::start(self.connector(), &**stand_in)
-                .await
-                .map_err(|error| skip(error.to_string())),
+            Source::StandIn(stand_in) => {
+                Scene::start(self.connector(), &**stand_in)
+                    .await
+                    .map_err(|error| {
+                        let outcome = skip(error.to_string());
+                        let mut failure =
+                            self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                        *failure = Some(error);
+                        outcome
+                    })
+            }
             _ => Err(skip("it changes the tenant: `--simulator`")),
         }
+    }
+
+    /// Why the subject could not be had, if it was not for the connector.
+    pub(super) fn take_failure(&self) -> Option<SubjectError> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take()
     }
 
     /// All of the tenant, read once.

@@ -1,6 +1,10 @@
 //! How a check comes out.
 
-use crate::{CallError, contract::types::ErrorCode, text::printable};
+use crate::{
+    CallError,
+    contract::types::ErrorCode,
+    text::{printable, shortened},
+};
 
 /// How a check came out. All texts are safe to show.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +39,9 @@ pub(super) type Verdict = Result<String, Outcome>;
 /// Of several things that are wrong so many are told.
 const TOLD: usize = 5;
 
+/// Bytes of one text, at most: what a connector says may be of any length.
+const LONGEST: usize = 2000;
+
 impl Outcome {
     /// `pass`, `fail`, `warn` or `skip`.
     pub fn word(&self) -> &'static str {
@@ -53,6 +60,17 @@ impl Outcome {
             Self::Fail { what, .. } | Self::Warn { what } => what,
             Self::Skip { reason } => reason,
         }
+    }
+
+    /// The same, safe to show: its texts quote what strangers say.
+    pub(super) fn shown(mut self) -> Self {
+        let text = match &mut self {
+            Self::Pass { seen } => seen,
+            Self::Fail { what, .. } | Self::Warn { what } => what,
+            Self::Skip { reason } => reason,
+        };
+        *text = shortened(&printable(text), LONGEST);
+        self
     }
 
     /// What to do about a failure.

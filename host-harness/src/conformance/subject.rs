@@ -178,8 +178,10 @@ impl Subject {
         Self::on(connector, Source::StandIn(stand_in))
     }
 
-    /// Checked on a tenant that is only read: whatever `config` grants, changes
-    /// are withheld. All of it is read several times.
+    /// Checked on a tenant that is only read: whatever `config` grants, what the
+    /// connector declares as a change is withheld. All of it is read several
+    /// times. A request that it declares as a read is sent, whatever its method:
+    /// see that [`Descriptor`](crate::contract::metadata::Descriptor) first.
     pub fn live(connector: Connector, config: TenantConfig) -> Self {
         Self::on(connector, Source::Live(Box::new(config.dry_run(true))))
     }

@@ -1,11 +1,25 @@
 //! How outcomes are told.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use serde_json::Value;
+use async_trait::async_trait;
+use host_harness::{
+    Connector, Credential, Network,
+    conformance::{self, CheckReport, StandIn, Subject, SubjectError, Vendor},
+};
+use serde_json::{Value, json};
 
-use super::Workshop;
-use crate::command_line::harness;
+use super::{Workshop, ids};
+use crate::{
+    command_line::harness,
+    support::{self, Opening},
+};
 
 fn conformance(args: &[&str]) -> (Option<i32>, String, String) {
     let output = harness()
@@ -184,4 +198,137 @@ fn a_folder_without_recordings_of_the_connector_is_told() {
     let (code, _, stderr) = conformance(&["--cassette", "/nowhere/at/all"]);
     assert_eq!(code, Some(2));
     assert!(stderr.contains("; hint: "), "{stderr}");
+}
+
+#[test]
+fn no_escape_of_a_connector_reaches_the_terminal() {
+    let workshop = Workshop::new();
+    let mutant = workshop.connector("escape");
+    let mutant = mutant.to_str().expect("a path");
+    let args = [
+        "--users",
+        "3",
+        "--check",
+        "credential",
+        "--connector",
+        mutant,
+    ];
+    let (code, stdout, stderr) = conformance(&args);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.starts_with("pass  credential  ") && stdout.contains("\\u{1b}[31m"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains('\u{1b}'), "{stdout}");
+}
+
+#[test]
+fn a_connector_of_another_vendor_is_not_checked_on_the_simulator() {
+    let workshop = Workshop::new();
+    let mutant = workshop.connector("vendor");
+    let mutant = mutant.to_str().expect("a path");
+    for source in [&[][..], &["--simulator"]] {
+        let (code, stdout, stderr) = conformance(&[&["--connector", mutant], source].concat());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        assert!(
+            stderr.contains("no simulator of the vendor `example.com`; hint: "),
+            "{stderr}"
+        );
+        assert!(stderr.contains("--cassette"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_run_that_has_looked_at_nothing_is_not_conformant() {
+    let (code, stdout, stderr) = conformance(&["--check", "budget", "--format", "json"]);
+    assert_eq!(code, Some(1));
+    let report: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(report["skip"], 1);
+    assert_eq!(report["conformant"], false);
+    assert!(stderr.contains("nothing could be checked"), "{stderr}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_played_fails() {
+    let workshop = Workshop::new();
+    let sound = workshop.connector("nothing");
+    let recordings = workshop.recordings(&sound, "recordings");
+    let file = recordings.join("grants.json");
+    let text = fs::read_to_string(&file).expect("a recording");
+    let mut recording: Value = serde_json::from_str(&text).expect("JSON");
+    recording["x-harness"]["settings"]["region"] = "mars".into();
+    fs::write(&file, recording.to_string()).expect("a writable folder");
+    let recordings = recordings.to_str().expect("a path");
+    let outcomes = workshop.check(&sound, &["--cassette", recordings]);
+    assert_eq!(outcomes.ids("fail"), ids(&["recordings"]));
+    assert_eq!(outcomes.code, Some(1));
+    let (_, what) = outcomes.told("fail").remove(0);
+    assert!(what.contains("can't be played"), "{what}");
+}
+
+#[test]
+fn a_live_tenant_that_changes_meanwhile_is_a_warning() {
+    support::run(async {
+        let bench = Opening::users(5).open().await;
+        let subject = Subject::live(support::connector().clone(), bench.config.clone());
+        let named = ["reads", "get-account"].map(str::to_owned);
+        let checks = conformance::select(&named).expect("checks");
+        let user = &bench.simulator.user_ids()[1];
+        // The check after that has the list from before.
+        let rename = |_: &CheckReport| {
+            let change = json!({ "user": { "type": "user", "name": "Somebody Else" } });
+            drop(
+                bench
+                    .simulator
+                    .ask("PUT", &format!("/users/{user}"), Some(&change)),
+            );
+        };
+        let report = conformance::run(&subject, &checks, &rename).await;
+        let report = report.expect("a tenant");
+        let warned = &report.checks[1].outcome;
+        assert_eq!(warned.word(), "warn", "{}", warned.detail());
+        assert!(
+            warned.detail().contains("differs in"),
+            "{}",
+            warned.detail()
+        );
+    });
+}
+
+#[test]
+fn what_differs_twice_on_a_live_tenant_is_a_failure() {
+    support::run(async {
+        let workshop = Workshop::new();
+        let mutant = workshop.connector("get-account");
+        let mutant = Connector::from_file(support::engine(), &mutant).await;
+        let mutant = mutant.expect("it loads");
+        let bench = Opening::users(5).open_with(&mutant).await;
+        let subject = Subject::live(mutant, bench.config.clone());
+        let checks = conformance::select(&["get-account".to_owned()]).expect("a check");
+        let report = conformance::run(&subject, &checks, &|_| {}).await;
+        assert_eq!(report.expect("a tenant").count("fail"), 1);
+    });
+}
+
+/// A stand-in vendor that starts once.
+#[derive(Default)]
+struct Once(AtomicBool);
+
+#[async_trait]
+impl StandIn for Once {
+    async fn start(&self) -> Result<Vendor, SubjectError> {
+        if self.0.swap(true, Ordering::Relaxed) {
+            return Err(SubjectError::StandIn("no port is free".to_owned()));
+        }
+        let credential = Credential::token("nobody's").expect("a token");
+        Ok(Vendor::new(Network::default(), credential, ()))
+    }
+}
+
+#[test]
+fn a_stand_in_that_does_not_start_again_ends_the_run() {
+    let subject = Subject::stand_in(support::connector().clone(), Arc::new(Once::default()));
+    let checks = conformance::select(&["credential-revoked".to_owned()]).expect("a check");
+    let report = support::run(conformance::run(&subject, &checks, &|_| {}));
+    assert!(matches!(report, Err(SubjectError::StandIn(_))));
 }

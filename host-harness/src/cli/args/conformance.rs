@@ -15,14 +15,16 @@ pub struct ConformanceArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["simulator", "live"])]
     pub cassette: Option<PathBuf>,
     /// Check it on a simulated PagerDuty in this process, which is started anew for each check that
-    /// changes something. What is done if nothing is said.
+    /// changes something. What is done if nothing is said; connectors of other vendors are checked
+    /// on recordings or live.
     #[arg(long, conflicts_with = "live")]
     pub simulator: bool,
     /// Check it on the tenant that the connection arguments describe, by reading all of it several
-    /// times.
+    /// times. What the connector declares as a read is sent, whatever it is; requests other than
+    /// GET and HEAD are listed first.
     #[arg(long, requires = "read_only")]
     pub live: bool,
-    /// Change nothing: checks that would are skipped.
+    /// Leave out the checks that change something.
     #[arg(long)]
     pub read_only: bool,
     /// Run this check only. Repeatable.

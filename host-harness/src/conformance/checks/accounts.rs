@@ -6,11 +6,12 @@ use super::super::{
     listing::{Walk, ref_key},
     outcome::{Verdict, expect_code, fail, none_of, skip},
 };
+use super::requests::change_rules;
 use crate::{
     CallError,
     contract::{
         provisioning::{AccountChange, CreatedAccount, NewAccount},
-        types::{Account, Effect, EntitlementRef, ErrorCode},
+        types::{Account, AccountStatus, Effect, EntitlementRef, ErrorCode},
     },
 };
 
@@ -269,12 +270,24 @@ pub(super) async fn create_invalid(ground: &Ground<'_>) -> Verdict {
         ),
         (attribute, "an attribute that there is not"),
     ];
+    let changes = change_rules(ground, CREATE);
+    let before = there(&scene).await?;
     let mut wrong = Vec::new();
     let count = invalid.len();
     for (new, what) in invalid {
         scene.take_reports();
         let outcome = scene.tenant.create_account(new).await;
         expect_code(&outcome, &[ErrorCode::InvalidInput], what, &mut wrong);
+        let reports = scene.take_reports();
+        let mut requests = reports.iter().flat_map(|report| &report.requests);
+        let is_change = |rule: &String| changes.contains(rule);
+        if let Some(sent) = requests.find(|sent| sent.rule.as_ref().is_some_and(is_change)) {
+            wrong.push(format!("{what}: it sends `{} {}`", sent.method, sent.uri));
+        }
+    }
+    let after = there(&scene).await?;
+    if before != after {
+        wrong.push(format!("{before} accounts before, and {after} after"));
     }
     none_of(&wrong, "look at what was asked for before anything is sent")?;
     Ok(format!("{count} accounts that make no sense"))
@@ -323,10 +336,22 @@ pub(super) async fn update_again(ground: &Ground<'_>) -> Verdict {
     Ok(format!("`{}`, twice", account.id))
 }
 
+/// Whether a listed account is there. Some vendors go on showing those that
+/// were deleted.
+pub(super) fn is_there(account: &&Account) -> bool {
+    account.status != AccountStatus::Deleted
+}
+
+/// How many accounts are there now.
+async fn there(scene: &Scene) -> Result<usize, Outcome> {
+    let accounts = Walk::<Account>::of(&scene.tenant, None).await;
+    Ok(accounts.whole()?.iter().filter(is_there).count())
+}
+
 /// Whether the account is in the list now.
 pub(super) async fn is_listed(scene: &Scene, account: &Account) -> Result<bool, Outcome> {
     let accounts = Walk::<Account>::of(&scene.tenant, None).await;
-    let mut listed = accounts.whole()?.iter();
+    let mut listed = accounts.whole()?.iter().filter(is_there);
     Ok(listed.any(|other| other.id == account.id))
 }
 

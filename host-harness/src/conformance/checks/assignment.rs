@@ -52,9 +52,13 @@ impl Stock {
     }
 }
 
-/// Gives an entitlement of a type to somebody who does not hold it. The vendor
-/// may have reasons against one pair or another, so several are tried.
-async fn give(scene: &Scene, stock: &Stock, kind: &EntitlementType) -> Result<Attempt, Outcome> {
+/// Pairs of an account and an entitlement of a type that it does not hold. Those
+/// come last of which the account holds another one on the same resource: with
+/// some vendors the one takes the other's place.
+fn pairs<'s>(
+    stock: &'s Stock,
+    kind: &EntitlementType,
+) -> Result<Vec<(&'s str, &'s EntitlementRef)>, Outcome> {
     let grants = stock.grants.whole()?;
     let entitlements: Vec<&EntitlementRef> = stock
         .entitlements
@@ -64,49 +68,59 @@ async fn give(scene: &Scene, stock: &Stock, kind: &EntitlementType) -> Result<At
         .map(|one| &one.ref_)
         .filter(|named| named.entitlement_type == kind.id)
         .collect();
-    let mut refused = None;
-    let mut tried = 0;
+    let (mut apart, mut sharing) = (Vec::new(), Vec::new());
     // The last ones first: the first ones are often those that own the tenant.
     for account in stock.accounts.some()?.iter().rev() {
+        let own: Vec<&EntitlementRef> = grants
+            .iter()
+            .filter(|grant| grant.account == account.id)
+            .map(|grant| &grant.entitlement)
+            .filter(|held| held.entitlement_type == kind.id)
+            .collect();
         for named in &entitlements {
-            // A second role on the same team would be in place of the first.
-            let is_taken = |grant: &Grant| {
-                let held = &grant.entitlement;
-                let in_place = kind.max != Some(1)
-                    && held.entitlement_type == kind.id
-                    && held.resource == named.resource;
-                grant.account == account.id && (held == *named || in_place)
-            };
-            if grants.iter().any(is_taken) {
+            let shares = |held: &&EntitlementRef| held.resource == named.resource;
+            if own.contains(named) {
                 continue;
             }
-            tried += 1;
-            if tried > TRIES {
-                break;
+            if kind.max != Some(1) && own.iter().any(shares) {
+                sharing.push((account.id.as_str(), *named));
+            } else {
+                apart.push((account.id.as_str(), *named));
             }
-            match scene.tenant.assign(&account.id, (*named).clone()).await {
-                Ok(effect) => {
-                    return Ok(Attempt::Given(Given {
-                        account: account.id.clone(),
-                        entitlement: (*named).clone(),
-                        effect,
-                    }));
+        }
+        if apart.len() >= TRIES {
+            break;
+        }
+    }
+    apart.extend(sharing);
+    apart.truncate(TRIES);
+    Ok(apart)
+}
+
+/// Gives an entitlement of a type to somebody who does not hold it. The vendor
+/// may have reasons against one pair or another, so several are tried.
+async fn give(scene: &Scene, stock: &Stock, kind: &EntitlementType) -> Result<Attempt, Outcome> {
+    let mut refused = None;
+    for (account, named) in pairs(stock, kind)? {
+        match scene.tenant.assign(account, named.clone()).await {
+            Ok(effect) => {
+                return Ok(Attempt::Given(Given {
+                    account: account.to_owned(),
+                    entitlement: named.clone(),
+                    effect,
+                }));
+            }
+            Err(error) => match contract_code(&error) {
+                Some(ErrorCode::Conflict | ErrorCode::PlanRequired | ErrorCode::Unsupported) => {
+                    refused = Some(error.to_string());
                 }
-                Err(error) => match contract_code(&error) {
-                    Some(
-                        ErrorCode::Conflict | ErrorCode::PlanRequired | ErrorCode::Unsupported,
-                    ) => {
-                        refused = Some(error.to_string());
-                    }
-                    _ => {
-                        return Ok(Attempt::Failed(format!(
-                            "{} to `{}`: {error}",
-                            ref_key(named),
-                            account.id
-                        )));
-                    }
-                },
-            }
+                _ => {
+                    return Ok(Attempt::Failed(format!(
+                        "{} to `{account}`: {error}",
+                        ref_key(named)
+                    )));
+                }
+            },
         }
     }
     Ok(match refused {

@@ -3,9 +3,10 @@
 use super::super::{
     ground::Ground,
     outcome::{Verdict, expect_code, fail, none_of, skip},
+    script::{self, Known},
 };
 use super::accounts::newcomer;
-use crate::contract::types::{ErrorCode, PageRequest};
+use crate::contract::types::ErrorCode;
 
 pub(super) async fn good(ground: &Ground<'_>) -> Verdict {
     let tenant = &ground.scene()?.tenant;
@@ -54,30 +55,45 @@ pub(super) async fn revoked(ground: &Ground<'_>) -> Verdict {
     let Some((credential, revoke)) = vendor.and_then(|vendor| vendor.revocable.as_ref()) else {
         return Err(skip("the stand-in vendor can't revoke a credential"));
     };
-    ground.need("directory.list-accounts")?;
+    let survey = ground.survey().await?;
+    let known = Known::of(&survey.accounts, &survey.grants);
     let tenant = scene.with_credential(credential)?;
-    let page = || PageRequest {
-        token: None,
-        size: None,
-    };
-    if let Err(error) = tenant.list_accounts(page()).await {
-        return Err(skip(format!(
-            "it is not good to begin with ({error}): see the check `reads`"
-        )));
+    // A diagnosis tells what is wrong as its result, and `credential-wrong` is
+    // about the validation.
+    let mut reads = script::reads(&tenant, &known);
+    reads.retain(|(function, _)| {
+        !["diagnostics.diagnose", "credentials.validate"].contains(function)
+    });
+    let mut good = Vec::new();
+    for (function, input) in reads {
+        scene.take_reports();
+        let is_good = tenant.call(function, &input).await.is_ok();
+        // What asks the vendor nothing can't know.
+        let mut reports = scene.take_reports().into_iter();
+        if is_good && reports.any(|report| !report.requests.is_empty()) {
+            good.push((function, input));
+        }
+    }
+    if good.is_empty() {
+        return Err(skip(
+            "no read answers with it to begin with: see the check `reads`",
+        ));
     }
     revoke();
     let mut wrong = Vec::new();
-    expect_code(
-        &tenant.list_accounts(page()).await,
-        &[ErrorCode::Unauthorized],
-        "`directory.list-accounts`",
-        &mut wrong,
-    );
+    for (function, input) in &good {
+        expect_code(
+            &tenant.call(function, input).await,
+            &[ErrorCode::Unauthorized],
+            &format!("`{function}`"),
+            &mut wrong,
+        );
+    }
     none_of(
         &wrong,
         "anything but an error would let a sync believe that everybody is gone",
     )?;
-    Ok("`directory.list-accounts` before and after".to_owned())
+    Ok(format!("{} reads, before and after", good.len()))
 }
 
 pub(super) async fn rights(ground: &Ground<'_>) -> Verdict {

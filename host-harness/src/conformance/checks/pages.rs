@@ -40,8 +40,11 @@ pub(super) async fn page_end(ground: &Ground<'_>) -> Verdict {
         let mut count = 0;
         for chain in chains(ground).await? {
             let mut seen = HashSet::new();
+            let last = chain.pages.last().and_then(|page| page.get("next"));
+            if last.is_some_and(Value::is_null) {
+                count += chain.pages.len();
+            }
             for page in &chain.pages {
-                count += 1;
                 if let Some(next) = page.get("next").and_then(Value::as_str)
                     && !seen.insert(next)
                 {
@@ -50,7 +53,12 @@ pub(super) async fn page_end(ground: &Ground<'_>) -> Verdict {
             }
         }
         none_of(&wrong, hint)?;
-        return Ok(format!("{count} recorded pages"));
+        if count == 0 {
+            return Err(skip("no list is recorded to its end"));
+        }
+        return Ok(format!(
+            "{count} recorded pages of lists that come to an end"
+        ));
     }
     let (mut lists, mut pages) = (0, 0);
     each_list!(ground, |large, small| {
@@ -196,7 +204,17 @@ fn alike<T: Listed>(
     wrong: &mut Vec<String>,
     seen: &mut Vec<String>,
 ) {
-    if large.whole().is_err() || small.walk.whole().is_err() {
+    if large.whole().is_err() {
+        return;
+    }
+    if let End::Failed(error) = &small.walk.end {
+        wrong.push(format!(
+            "`{}` is read in large pages, and fails by {}: {error}",
+            T::FUNCTION,
+            small.size
+        ));
+    }
+    if small.walk.whole().is_err() {
         return;
     }
     let (all, by_few): (BTreeSet<String>, BTreeSet<String>) = (

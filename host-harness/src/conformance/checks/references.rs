@@ -141,7 +141,7 @@ pub(super) async fn bounds(ground: &Ground<'_>) -> Verdict {
         return Err(skip("no type is declared with a bound"));
     }
     let accounts = survey.accounts.some()?;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut types) = (Vec::new(), 0);
     for kind in &kinds {
         let id = kind.id.as_str();
         // A plan may hide a type altogether; a notice says so.
@@ -151,6 +151,7 @@ pub(super) async fn bounds(ground: &Ground<'_>) -> Verdict {
         {
             continue;
         }
+        types += 1;
         for account in accounts {
             let count = held.get(&(id, account.id.as_str())).copied().unwrap_or(0);
             if count < kind.min || kind.max.is_some_and(|max| count > max) {
@@ -159,9 +160,8 @@ pub(super) async fn bounds(ground: &Ground<'_>) -> Verdict {
         }
     }
     none_of(&wrong, "list what is held, or declare other bounds")?;
-    Ok(format!(
-        "{} types, {} accounts",
-        kinds.len(),
-        accounts.len()
-    ))
+    if types == 0 {
+        return Err(skip("nobody holds anything of a type with a bound"));
+    }
+    Ok(format!("{types} types, {} accounts", accounts.len()))
 }

@@ -1,5 +1,7 @@
 //! What leaves, and what must not.
 
+use serde_json::Value;
+
 use super::super::{
     Outcome,
     ground::{Ground, Scene},
@@ -110,6 +112,31 @@ pub(super) async fn reads_change_nothing(ground: &Ground<'_>) -> Verdict {
     Ok(format!("{} reads, {} items", reads.len(), before.len()))
 }
 
+/// Bytes of a secret that is looked for inside of texts too. A shorter one may
+/// be an ordinary word, so a text has to be that and no more.
+const LONG: usize = 16;
+
+/// Whether an output gives that away: JSON, or a text.
+fn shows(output: &str, secret: &str) -> bool {
+    if secret.len() >= LONG {
+        output.contains(secret)
+    } else {
+        output == secret || output.contains(&Value::from(secret).to_string())
+    }
+}
+
+/// An output but for the token of a list's next page, which may well hold a
+/// vendor's own.
+fn without_next(output: &str) -> String {
+    match serde_json::from_str(output) {
+        Ok(Value::Object(mut fields)) => {
+            fields.remove("next");
+            Value::Object(fields).to_string()
+        }
+        _ => output.to_owned(),
+    }
+}
+
 pub(super) async fn secrets(ground: &Ground<'_>) -> Verdict {
     let recorded = ground.recorded().await?;
     let survey = ground.survey().await?;
@@ -132,11 +159,8 @@ pub(super) async fn secrets(ground: &Ground<'_>) -> Verdict {
         if redactor.finds(output.as_bytes()) {
             wrong.push(format!("`{function}` gives away the credential"));
         }
-        if recorded
-            .secrets
-            .iter()
-            .any(|secret| output.contains(secret.as_str()))
-        {
+        let output = without_next(output);
+        if recorded.secrets.iter().any(|secret| shows(&output, secret)) {
             wrong.push(format!(
                 "`{function}` gives away what the vendor keeps in a field for secrets"
             ));
@@ -152,6 +176,17 @@ pub(super) async fn secrets(ground: &Ground<'_>) -> Verdict {
         outputs.len(),
         recorded.secrets.len()
     ))
+}
+
+/// The requests that a function declares as changes, as reports name them.
+pub(super) fn change_rules(ground: &Ground<'_>, function: &str) -> Vec<String> {
+    let capabilities = ground.connector().descriptor().capabilities.iter();
+    capabilities
+        .filter(|capability| capability.name == function)
+        .flat_map(|capability| &capability.requests)
+        .filter(|rule| rule.level == Level::Write)
+        .map(|rule| format!("{} {}", rule.method, rule.path))
+        .collect()
 }
 
 pub(super) async fn dry_run(ground: &Ground<'_>) -> Verdict {
@@ -182,13 +217,7 @@ pub(super) async fn dry_run(ground: &Ground<'_>) -> Verdict {
         return Err(skip(reason));
     }
     let sent = scene.take_reports();
-    let changes = ground.connector().descriptor().capabilities.iter();
-    let rules: Vec<String> = changes
-        .filter(|capability| capability.name == FUNCTION)
-        .flat_map(|capability| &capability.requests)
-        .filter(|rule| rule.level == Level::Write)
-        .map(|rule| format!("{} {}", rule.method, rule.path))
-        .collect();
+    let rules = change_rules(ground, FUNCTION);
     let is_change = |rule: &Option<String>| rule.as_ref().is_some_and(|rule| rules.contains(rule));
     let first = sent
         .iter()

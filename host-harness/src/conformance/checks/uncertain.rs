@@ -8,7 +8,7 @@ use super::super::{
     listing::Walk,
     outcome::{Verdict, contract_code, none_of, skip},
 };
-use super::accounts::newcomer;
+use super::accounts::{is_there, newcomer};
 use crate::{
     CallError, Tenant,
     contract::{provisioning::NewAccount, types::Account},
@@ -157,7 +157,7 @@ impl Uncertain {
             let own = account.email.as_deref();
             own.is_some_and(|own| own.eq_ignore_ascii_case(&self.new.email))
         };
-        let holders = accounts.some()?.iter().filter(same);
+        let holders = accounts.some()?.iter().filter(is_there).filter(same);
         Ok(holders.map(|account| account.id.clone()).collect())
     }
 }

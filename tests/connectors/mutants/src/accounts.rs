@@ -28,6 +28,9 @@ pub fn validate() -> Result<Tenant> {
     if mutation::is("credential") {
         id.clear();
     }
+    if mutation::is("escape") {
+        id.push_str("\u{1b}[31m");
+    }
     if !mutation::is("recordings") {
         get("/abilities")?;
     }

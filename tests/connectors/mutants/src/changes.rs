@@ -13,7 +13,19 @@ use crate::vendor::{change, get, list, text};
 
 pub fn create(new: &NewAccount) -> Result<CreatedAccount> {
     let email = checked_email(&new.email)?;
-    let mut fields = attributes(&new.attributes)?;
+    let mut fields = match attributes(&new.attributes) {
+        Err(refused) if mutation::is("create-then-refuse") => {
+            let user = json!({"user": {"type": "user", "name": "Nobody", "email": email}});
+            change(
+                &Method::Post,
+                "/users",
+                Some(&user),
+                Some("nobody@acme.example"),
+            )?;
+            return Err(refused);
+        }
+        fields => fields?,
+    };
     for entitlement in &new.entitlements {
         check(entitlement)?;
     }

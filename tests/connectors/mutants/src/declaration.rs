@@ -22,7 +22,11 @@ pub fn describe() -> Descriptor {
     Descriptor {
         app_id: "mutant".to_owned(),
         display_name: "Mutant".to_owned(),
-        vendor_domain: "pagerduty.com".to_owned(),
+        vendor_domain: if mutation::is("vendor") {
+            "example.com".to_owned()
+        } else {
+            "pagerduty.com".to_owned()
+        },
         version,
         description: "Reads and changes users and their teams, in the plainest way.".to_owned(),
         resource_types: vec![kind(TENANT, "Account"), kind(TEAM, "Team")],

@@ -1,6 +1,6 @@
 //! A small sound connector that can be broken in one way at a time: see
-//! [`mutation`]. Each mutation has the name of the check of the conformance
-//! suite that must notice it.
+//! [`mutation`]. A mutation has the name of the check of the conformance suite
+//! that must notice it; the tests say of others which one that is.
 
 mod access;
 mod accounts;
