@@ -2,6 +2,7 @@
 //! what it refuses to believe, and what becomes of it when the disk gives out.
 
 mod changes;
+mod circles;
 mod command;
 mod cuts;
 mod failures;
