@@ -1,9 +1,8 @@
 //! Connectors whose lists never end: a sync does not read for ever.
 
 use host_harness::{Connector, store::RunState, sync::SyncError};
-use pagerduty_simulator::Simulator;
 
-use super::{Desk, config};
+use super::Desk;
 use crate::{
     conformance::mutant,
     support::{Opening, engine, run},
@@ -13,9 +12,7 @@ async fn through(mutation: &str) -> Desk {
     let connector = Connector::load(engine(), &mutant(mutation)).await;
     let connector = connector.expect("it loads");
     let desk = Desk::new(12).await;
-    let bench = Opening::default();
-    let bench = bench.open_on(Simulator::new(config(12)), &connector).await;
-    Desk { bench, ..desk }
+    desk.reopened(Opening::default(), &connector).await
 }
 
 #[test]
