@@ -49,11 +49,19 @@ pub(super) fn other_formats_are_read_or_refused(input: &[u8]) {
         convert::from_vcr(&text, "fuzzed.yaml", &scrubber),
     ] {
         match read {
-            Ok(mut cassette) => {
+            Ok(cassette) => {
                 let written = cassette.to_text();
                 let again = Cassette::parse(&written, "written").expect("it was just written");
                 assert_eq!(again, cassette);
-                cassette.harness.scrub = again.harness.scrub.clone();
+                // There is nothing left to be scrubbed.
+                let secrets = lint(&cassette, jiff::Timestamp::UNIX_EPOCH)
+                    .into_iter()
+                    .filter(|finding| {
+                        let said = &finding.message;
+                        said.contains("it keeps the header") || said.contains("a credential")
+                    })
+                    .count();
+                assert_eq!(secrets, 0, "{written}");
             }
             Err(error) => assert!(!error.hint().is_empty(), "{error}"),
         }

@@ -175,6 +175,38 @@ fn odd_fields_of_a_user_do_not_cost_the_page() {
 }
 
 #[test]
+fn somebody_who_is_on_a_page_twice_has_two_places_there_and_is_listed_once() {
+    run(async {
+        let bench = Opening::users(250).open().await;
+        let (status, mut page) = bench
+            .simulator
+            .ask("GET", "/users?limit=100&total=true", None);
+        assert_eq!(status, 200);
+        let users = page["users"].as_array_mut().expect("a list");
+        let unseen = std::mem::replace(&mut users[50], users[49].clone());
+        bench.simulator.faults().add(fault(
+            "/users",
+            Some(1),
+            Effect::Body {
+                content_type: "application/json".to_owned(),
+                body: page.to_string().into(),
+                status: 200,
+            },
+        ));
+        bench.simulator.keep_exchanges(true);
+        let listed = all_accounts(&bench.tenant, None).await;
+        let (accounts, _) = listed.expect("nobody else is in doubt");
+        let ids: std::collections::BTreeSet<&str> =
+            accounts.iter().map(|account| account.id.as_str()).collect();
+        assert_eq!((accounts.len(), ids.len()), (249, 249), "each once");
+        assert!(!ids.contains(unseen["id"].as_str().expect("an id")));
+        let exchanges = bench.simulator.exchanges();
+        let pages = exchanges.iter().filter(|one| one.path == "/users");
+        assert_eq!(pages.count(), 3, "the pages behind it are where they were");
+    });
+}
+
+#[test]
 fn a_list_that_is_not_all_there_is_an_error_and_no_short_list() {
     run(async {
         let user = |number: usize| {
@@ -193,6 +225,11 @@ fn a_list_that_is_not_all_there_is_an_error_and_no_short_list() {
             // A full page, and no word on whether there is another.
             (list(users(100), null.clone(), None), None),
             (list(users(100), "perhaps".into(), None), None),
+            // Full all the same if somebody is on it twice.
+            (
+                list([users(99), users(1)].concat(), null.clone(), None),
+                None,
+            ),
             (list(users(100), null.clone(), Some(100)), Some(100)),
             (list(users(99), null.clone(), None), Some(99)),
             // Somebody without an id could be anybody.

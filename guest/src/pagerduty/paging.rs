@@ -180,14 +180,16 @@ fn read_pages(
             };
             let reply = reply?;
             let page = reply.json()?;
-            let rows = reply.rows(reply.list(&page, many)?, is_identified)?;
+            let limit = MAX_LIMIT - offset % MAX_LIMIT;
+            let list = reply.list(&page, many)?;
+            let rows = reply.rows(list, is_identified, limit as usize)?;
             // The grid may begin before the place.
             let before = place.at.saturating_sub(at) as usize;
             rows.iter().skip(before).for_each(|row| keep(row));
             let received = u32::try_from(rows.len()).unwrap_or(OFFSET_CAP);
             total = page.count("total").or(total);
             at = at.saturating_add(received);
-            let is_full = received == MAX_LIMIT - offset % MAX_LIMIT;
+            let is_full = received == limit;
             match page.flag("more") {
                 Some(true) => {}
                 None if is_full && total != Some(at) => {

@@ -172,7 +172,8 @@ impl Reply {
     /// not: an empty list means that everybody is gone.
     pub fn page<T: Row>(&self) -> Result<Page<T>> {
         let json = self.json()?;
-        let rows = self.rows(self.list(&json, T::MANY)?, T::is_identified)?;
+        let list = self.list(&json, T::MANY)?;
+        let rows = self.rows(list, T::is_identified, 0)?;
         let read = |row: &Json| row.is_object().then(|| T::read(row));
         Ok(Page {
             rows: rows.into_iter().map(read).collect(),
@@ -180,20 +181,24 @@ impl Reply {
         })
     }
 
-    /// The rows of a list, each once.
+    /// The rows of a list, each once. What is no object, or was there before, says
+    /// nothing, but has a place, which offsets count; unless the list is longer
+    /// than the `limit` that was asked for, and its places are no offsets.
     pub fn rows<'j>(
         &self,
         list: &'j [Json],
         is_identified: fn(&Json) -> bool,
+        limit: usize,
     ) -> Result<Vec<&'j Json>> {
         let mut rows = Vec::new();
         for (place, row) in list.iter().enumerate() {
             if row.is_object() && !is_identified(row) {
                 return Err(self.request.without("id"));
             }
-            // What is no object says nothing, but has a place: offsets count it.
             if !row.is_object() || !list[..place].contains(row) {
                 rows.push(row);
+            } else if list.len() <= limit {
+                rows.push(&Json::Null);
             }
         }
         Ok(rows)

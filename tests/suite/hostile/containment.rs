@@ -92,16 +92,14 @@ fn calls_of_other_tenants_complete_beside_all_of_them_at_once() {
         let calls = neighbours.iter().map(|bench| {
             let (tenant, is_over) = (bench.tenant.clone(), Arc::clone(&is_over));
             tokio::spawn(async move {
-                let mut completed = 0;
-                // At least one begins before it is over.
+                let mut beside = 0;
                 loop {
-                    let was_over = is_over.load(Ordering::SeqCst);
                     let accounts = all_accounts(&tenant, Some(10)).await.expect("accounts");
                     assert_eq!(accounts.0.len(), 30);
-                    completed += 1;
-                    if was_over {
-                        return completed;
+                    if is_over.load(Ordering::SeqCst) {
+                        return beside;
                     }
+                    beside += 1;
                 }
             })
         });
@@ -110,11 +108,21 @@ fn calls_of_other_tenants_complete_beside_all_of_them_at_once() {
         let attacks = MISBEHAVIOURS.iter().cycle().take(3 * MISBEHAVIOURS.len());
         let attacks = attacks.map(|(misbehaviour, _)| hostile.tenant.get_account(misbehaviour));
         let ended = join_all(attacks).await;
-        assert_eq!(ended.len(), 3 * MISBEHAVIOURS.len());
         is_over.store(true, Ordering::SeqCst);
+        for (outcome, (misbehaviour, end)) in ended.iter().zip(MISBEHAVIOURS.iter().cycle()) {
+            // So many at once may run out of time before they run out of the rest.
+            let is_contained = matches!(outcome, Err(CallError::Deadline(_)))
+                || match end {
+                    Deadline => false,
+                    Memory => matches!(outcome, Err(CallError::Memory(_))),
+                    Trap(_) => matches!(outcome, Err(CallError::Trap(_))),
+                    Told(_) => outcome.is_ok(),
+                };
+            assert!(is_contained, "{misbehaviour}: {outcome:?}");
+        }
         for call in calls {
-            // One beside it, one after it.
-            assert!(call.await.expect("no panic") >= 2);
+            let beside: u32 = call.await.expect("no panic");
+            assert!(beside > 0, "one that was complete before they were over");
         }
     });
 }
