@@ -183,7 +183,8 @@ fn somebody_who_is_on_a_page_twice_has_two_places_there_and_is_listed_once() {
             .ask("GET", "/users?limit=100&total=true", None);
         assert_eq!(status, 200);
         let users = page["users"].as_array_mut().expect("a list");
-        let unseen = std::mem::replace(&mut users[50], users[49].clone());
+        let again = users[49].clone();
+        let unseen = std::mem::replace(&mut users[50], again);
         bench.simulator.faults().add(fault(
             "/users",
             Some(1),

@@ -181,8 +181,8 @@ fn read_pages(
             let reply = reply?;
             let page = reply.json()?;
             let limit = MAX_LIMIT - offset % MAX_LIMIT;
-            let list = reply.list(&page, many)?;
-            let rows = reply.rows(list, is_identified, limit as usize)?;
+            let listed = reply.list(&page, many)?;
+            let rows = reply.rows(listed, is_identified, limit as usize)?;
             // The grid may begin before the place.
             let before = place.at.saturating_sub(at) as usize;
             rows.iter().skip(before).for_each(|row| keep(row));
