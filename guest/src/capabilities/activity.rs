@@ -311,7 +311,7 @@ fn add_records(
     let answer = reply.json()?;
     let records = reply.list(&answer, "records")?;
     for record in reply
-        .rows(records, Json::has_id, 0)?
+        .rows(records, Json::has_id, None)?
         .iter()
         .skip(at.skip as usize)
     {

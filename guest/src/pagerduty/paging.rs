@@ -182,7 +182,9 @@ fn read_pages(
             let page = reply.json()?;
             let limit = MAX_LIMIT - offset % MAX_LIMIT;
             let listed = reply.list(&page, many)?;
-            let rows = reply.rows(listed, is_identified, limit as usize)?;
+            let more = page.flag("more");
+            let full = (more != Some(false)).then_some(limit as usize);
+            let rows = reply.rows(listed, is_identified, full)?;
             // The grid may begin before the place.
             let before = place.at.saturating_sub(at) as usize;
             rows.iter().skip(before).for_each(|row| keep(row));
@@ -190,7 +192,7 @@ fn read_pages(
             total = page.count("total").or(total);
             at = at.saturating_add(received);
             let is_full = received == limit;
-            match page.flag("more") {
+            match more {
                 Some(true) => {}
                 None if is_full && total != Some(at) => {
                     return Err(Error::invalid_response(format!(

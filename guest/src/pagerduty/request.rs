@@ -173,7 +173,7 @@ impl Reply {
     pub fn page<T: Row>(&self) -> Result<Page<T>> {
         let json = self.json()?;
         let list = self.list(&json, T::MANY)?;
-        let rows = self.rows(list, T::is_identified, 0)?;
+        let rows = self.rows(list, T::is_identified, None)?;
         let read = |row: &Json| row.is_object().then(|| T::read(row));
         Ok(Page {
             rows: rows.into_iter().map(read).collect(),
@@ -181,14 +181,14 @@ impl Reply {
         })
     }
 
-    /// The rows of a list, each once. What is no object, or was there before, says
-    /// nothing, but has a place, which offsets count; unless the list is longer
-    /// than the `limit` that was asked for, and its places are no offsets.
+    /// The rows of a list, each once. What is no object says nothing, but has a
+    /// place, which offsets count. So has a row that was there before on a `full`
+    /// page that others follow; else nobody counts on from its places.
     pub fn rows<'j>(
         &self,
         list: &'j [Json],
         is_identified: fn(&Json) -> bool,
-        limit: usize,
+        full: Option<usize>,
     ) -> Result<Vec<&'j Json>> {
         let mut rows = Vec::new();
         for (place, row) in list.iter().enumerate() {
@@ -197,7 +197,7 @@ impl Reply {
             }
             if !row.is_object() || !list[..place].contains(row) {
                 rows.push(row);
-            } else if list.len() <= limit {
+            } else if full == Some(list.len()) {
                 rows.push(&Json::Null);
             }
         }

@@ -33,6 +33,7 @@ mod report;
 mod runs;
 mod serve;
 mod sign_in;
+mod signals;
 mod simulator;
 mod sync;
 mod sync_all;

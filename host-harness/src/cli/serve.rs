@@ -14,6 +14,7 @@ use super::{
     connect,
     failure::Failure,
     output, sign_in,
+    signals::Signals,
 };
 use crate::{
     Budget, Connector, Network, Origin,
@@ -84,13 +85,13 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
         "http"
     };
     // Before anybody can know the address: a signal must not be missed.
-    let mut ends = Ends::new()?;
+    let mut signals = Signals::new()?;
     let running = Server::start(config, Arc::new(registry.clone())).await?;
     output::line(&format!("listening on {scheme}://{}", running.addr()))?;
     if let Some(addr) = running.admin_addr() {
         output::line(&format!("admin on {scheme}://{addr}"))?;
     }
-    ends.next().await;
+    signals.next().await;
     talk!("shutting down: calls that are under way come to their end; once more ends them at once");
     let stopped = async {
         running.stop().await;
@@ -98,7 +99,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     };
     tokio::select! {
         closed = stopped => closed?,
-        () = ends.next() => {
+        () = signals.next() => {
             return Err(Failure::call(
                 "calls that were under way were given up",
                 Some("a change among them may have been made: send it again, it is made once".to_owned()),
@@ -199,45 +200,6 @@ async fn populate(
         }
     }
     Ok(watching)
-}
-
-/// Those who want it to end.
-struct Ends {
-    #[cfg(unix)]
-    terminated: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupted: tokio::signal::unix::Signal,
-}
-
-impl Ends {
-    #[cfg(unix)]
-    fn new() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self {
-            terminated: signal(SignalKind::terminate())?,
-            interrupted: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    /// Waits for the next one.
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminated.recv() => {}
-            _ = self.interrupted.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        tokio::signal::ctrl_c().await.ok();
-    }
 }
 
 fn reach(args: &ServeArgs) -> Result<Reach, Failure> {

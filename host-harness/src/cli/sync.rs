@@ -14,6 +14,7 @@ use super::{
     connect,
     failure::Failure,
     output::{self, count, counted},
+    signals::Signals,
     sync_all::sync_all,
 };
 use crate::{
@@ -108,24 +109,10 @@ fn failed(error: SyncError, as_json: bool) -> Failure {
 /// The first signal ends the sync at the next page, the second one at once.
 pub(super) fn stop_on_signals(stop: &Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let stop = stop.clone();
-    #[cfg(unix)]
-    let mut signals = {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
-    };
+    let mut signals = Signals::new()?;
     Ok(tokio::spawn(async move {
         for is_first in [true, false] {
-            #[cfg(unix)]
-            tokio::select! {
-                _ = signals.0.recv() => {}
-                _ = signals.1.recv() => {}
-            }
-            #[cfg(not(unix))]
-            tokio::signal::ctrl_c().await.ok();
+            signals.next().await;
             if is_first {
                 stop.stop();
                 talk!("ends after the page that is being read; once more ends at once");

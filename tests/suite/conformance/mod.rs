@@ -21,6 +21,12 @@ use crate::{command_line::harness, components};
 
 static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| components::build("mutant-connector", &[]));
 
+/// The small connector, broken in that way; sound if it knows none of that name.
+pub fn mutant(mutation: &str) -> Vec<u8> {
+    let slot = b"the-mutant-connector-differs-in:";
+    components::with_slot(&COMPONENT, slot, mutation)
+}
+
 /// A folder with connectors and what is recorded with them.
 struct Workshop {
     folder: TempDir,
@@ -37,13 +43,10 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    /// The small connector, broken in that way; sound if it knows none of that
-    /// name.
+    /// A file with the [`mutant`].
     fn connector(&self, mutation: &str) -> PathBuf {
         let path = self.path(&format!("{mutation}.wasm"));
-        let slot = b"the-mutant-connector-differs-in:";
-        let component = components::with_slot(&COMPONENT, slot, mutation);
-        fs::write(&path, component).expect("a writable folder");
+        fs::write(&path, mutant(mutation)).expect("a writable folder");
         path
     }
 

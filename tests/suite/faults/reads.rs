@@ -15,7 +15,7 @@ use super::{
     PLENTY, connector, contract_failure, open, out_of_time, play_all,
     table::{
         Cell::{self, Believed, Drawn, Fails, NotStruck, OutOfTime, Says, Sound},
-        Exception, HARMLESS, Rule, SERVER_ERRORS, Strikes, TRANSIENT, Table, UNREADABLE, faults,
+        HARMLESS, SERVER_ERRORS, Strikes, TRANSIENT, Table, UNREADABLE, except, faults, rule,
     },
 };
 use crate::{
@@ -37,28 +37,6 @@ const FIRST: fn(Strikes) -> bool = |strikes| strikes == Strikes::First;
 const SECOND: fn(Strikes) -> bool = |strikes| strikes == Strikes::Second;
 const EACH: fn(Strikes) -> bool = |strikes| strikes == Strikes::Each;
 const ANY: fn(Strikes) -> bool = |_| true;
-
-const fn rule(strikes: fn(Strikes) -> bool, faults: &'static [&'static str], cell: Cell) -> Rule {
-    Rule {
-        strikes,
-        faults,
-        cell,
-    }
-}
-
-const fn except(
-    row: &'static str,
-    strikes: fn(Strikes) -> bool,
-    faults: &'static [&'static str],
-    cell: Cell,
-) -> Exception {
-    Exception {
-        row,
-        faults,
-        strikes,
-        cell,
-    }
-}
 
 const DIAGNOSE: &str = "diagnostics.diagnose";
 const LAST_ACTIVITY: &str = "activity.get-last-activity";

@@ -95,6 +95,32 @@ pub struct Exception {
     pub cell: Cell,
 }
 
+pub const fn rule(
+    strikes: fn(Strikes) -> bool,
+    faults: &'static [&'static str],
+    cell: Cell,
+) -> Rule {
+    Rule {
+        strikes,
+        faults,
+        cell,
+    }
+}
+
+pub const fn except(
+    row: &'static str,
+    strikes: fn(Strikes) -> bool,
+    faults: &'static [&'static str],
+    cell: Cell,
+) -> Exception {
+    Exception {
+        row,
+        faults,
+        strikes,
+        cell,
+    }
+}
+
 /// Exceptions before rules; the first that fits.
 pub struct Table {
     pub exceptions: &'static [Exception],

@@ -22,10 +22,9 @@ use serde_json::Value;
 use super::{
     PLENTY, connector, contract_failure, open, out_of_time, play_all,
     table::{
-        Cell::{self, Believed, Drawn, Fails, OutOfTime, Sound, TakenBack, Uncertain},
-        Exception,
+        Cell::{Believed, Drawn, Fails, OutOfTime, Sound, TakenBack, Uncertain},
         Fate::{self, Done, Partly, Undone},
-        HARMLESS, Rule, SERVER_ERRORS, Strikes, TRANSIENT, Table, UNREADABLE, faults,
+        HARMLESS, SERVER_ERRORS, Strikes, TRANSIENT, Table, UNREADABLE, except, faults, rule,
     },
 };
 use crate::{
@@ -74,28 +73,6 @@ const ONE: fn(Strikes) -> bool = |strikes| matches!(strikes, Strikes::Change(_))
 const FIRST: fn(Strikes) -> bool = |strikes| strikes == Strikes::Change(0);
 const LATER: fn(Strikes) -> bool = |strikes| matches!(strikes, Strikes::Change(1..));
 const THIRD: fn(Strikes) -> bool = |strikes| strikes == Strikes::Change(2);
-
-const fn rule(strikes: fn(Strikes) -> bool, faults: &'static [&'static str], cell: Cell) -> Rule {
-    Rule {
-        strikes,
-        faults,
-        cell,
-    }
-}
-
-const fn except(
-    row: &'static str,
-    strikes: fn(Strikes) -> bool,
-    faults: &'static [&'static str],
-    cell: Cell,
-) -> Exception {
-    Exception {
-        row,
-        faults,
-        strikes,
-        cell,
-    }
-}
 
 const TABLE: Table = Table {
     rules: &[

@@ -125,15 +125,15 @@ fn accounts_that_nobody_can_use_are_told_and_their_licences_reclaimable() {
 #[test]
 fn grants_of_accounts_that_are_not_listed_are_reviewed_too() {
     let scene = five();
-    scene.grant(2, "PXXX", ("license", "tenant", "", "LFULL"), None);
-    scene.on_call(2, "PXXX");
+    scene.grant(2, "PUNLISTED", ("license", "tenant", "", "LFULL"), None);
+    scene.on_call(2, "PUNLISTED");
     let output = scene.run_command(&["report", "access"]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
-        of(&told, "PXXX"),
+        of(&told, "PUNLISTED"),
         [
-            "PXXX",
+            "PUNLISTED",
             "unknown",
             "unknown",
             "-",
@@ -148,8 +148,8 @@ fn grants_of_accounts_that_are_not_listed_are_reviewed_too() {
         "{said}"
     );
     // Nobody has asked when it was seen: that is no reason to take anything away.
-    assert!(!scene.told(&["report", "inactive"]).contains("PXXX"));
+    assert!(!scene.told(&["report", "inactive"]).contains("PUNLISTED"));
     let licences = scene.told(&["report", "licences"]);
-    assert!(!licences.contains("PXXX"), "{licences}");
+    assert!(!licences.contains("PUNLISTED"), "{licences}");
     assert_eq!(lines(&licences)[1][1], "5", "it is used all the same");
 }

@@ -20,7 +20,10 @@ struct Site {
 
 impl Site {
     async fn new(users: usize) -> Self {
-        let simulator = Simulator::new(config(users));
+        Self::of(Simulator::new(config(users))).await
+    }
+
+    async fn of(simulator: Simulator) -> Self {
         let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await;
         Self {
             simulator,
@@ -319,7 +322,11 @@ fn the_second_signal_ends_it_at_once() {
 #[test]
 fn where_nobody_sees_a_bar_there_is_a_line_now_and_then() {
     run(async {
-        let site = Site::new(350).await;
+        let limited = pagerduty_simulator::Config {
+            limit: Some(960),
+            ..config(350)
+        };
+        let site = Site::of(Simulator::new(limited)).await;
         site.sync(&[]).await;
         site.simulator.faults().add(
             "GET /users latency=6s times=1 skip=1"
@@ -331,10 +338,12 @@ fn where_nobody_sees_a_bar_there_is_a_line_now_and_then() {
         let said = err(&output);
         let line = said.lines().find(|line| line.starts_with("accounts: "));
         let line = line.expect(&said);
-        // Pages, rows, requests, and the time that is left, as the run before this
-        // one makes it known.
+        // Pages, rows, requests, what the vendor said of its limit, and the time that
+        // is left, as the run before this one makes it known.
         assert!(line.starts_with("accounts: 100 in 1 page; "), "{line}");
         assert!(line.contains(" requests"), "{line}");
+        let (_, limit) = line.split_once("requests").expect("it has them");
+        assert!(limit.contains(" of 960 left of the rate limit; "), "{line}");
         assert!(
             line.contains("; about ") && line.ends_with(" left"),
             "{line}"

@@ -4,17 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use host_harness::{
     Connector,
     store::RunState,
-    sync::{self, Event, Stop},
+    sync::{self, Event},
 };
 use pagerduty_simulator::{Exchange, Listening, Simulator};
 use rusqlite::Connection;
@@ -23,7 +20,7 @@ use serde_json::{Value, json};
 use super::{
     Desk, config, dump,
     requests::{counted, template},
-    rows, stopped,
+    rows,
 };
 use crate::{
     command_line::harness,
@@ -363,40 +360,13 @@ fn a_sync_that_is_killed_while_it_waits_for_an_answer_asks_for_no_answer_twice()
     });
 }
 
-/// Stops a sync behind that page.
-async fn stop_behind(desk: &Desk, pages: u64) -> host_harness::store::Run {
-    let seen = AtomicU64::new(0);
-    let mut options = desk.options.clone();
-    options.stop = Stop::default();
-    let stop = options.stop.clone();
-    let observer = |event: Event<'_>| {
-        if let Event::Page(_) = event
-            && seen.fetch_add(1, Ordering::Relaxed) + 1 == pages
-        {
-            stop.stop();
-        }
-    };
-    stopped(sync::run(desk.tenant(), desk.store(), &options, &observer).await)
-}
-
 /// The same desk through another version of the connector.
 async fn with_version(desk: Desk, differences: &str) -> Desk {
     let component = second_version(differences);
     let connector = Connector::load(engine(), &component)
         .await
         .expect("it loads");
-    let Desk {
-        bench,
-        folder,
-        options,
-    } = desk;
-    Desk {
-        bench: Opening::default()
-            .open_on(bench.simulator, &connector)
-            .await,
-        folder,
-        options,
-    }
+    desk.reopened(Opening::default(), &connector).await
 }
 
 #[test]
@@ -408,7 +378,7 @@ fn another_version_of_the_connector_goes_on_where_its_tokens_allow() {
             whole.sync().await;
             let mut desk = Desk::of(simulator.fork()).await;
             desk.options.page_size = Some(40);
-            let first = stop_behind(&desk, 2).await;
+            let first = desk.stop_behind(2).await;
             assert_eq!(first.connector_version, "0.1.0");
             let mut desk = with_version(desk, differences).await;
             desk.options.page_size = Some(40);
@@ -463,7 +433,7 @@ fn whoever_begins_anew_reads_anew() {
     run(async {
         let mut desk = Desk::new(150).await;
         desk.options.page_size = Some(40);
-        stop_behind(&desk, 5).await;
+        desk.stop_behind(5).await;
         desk.delete_somebody();
         // The run that goes on has read them all, and does not see the change.
         let mut other = Desk::of(desk.simulator().fork()).await;

@@ -2,6 +2,7 @@
 //! what it refuses to believe, and what becomes of it when the disk gives out.
 
 mod changes;
+mod circles;
 mod command;
 mod cuts;
 mod failures;
@@ -13,12 +14,15 @@ mod trust;
 mod versions;
 mod waits;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use host_harness::{
-    Store, Tenant,
+    Connector, Store, Tenant,
     store::{Finding, Run, RunState},
-    sync::{self, Outcome, Summary, SyncError, SyncOptions},
+    sync::{self, Event, Outcome, Stop, Summary, SyncError, SyncOptions},
 };
 use pagerduty_simulator::{Config, Effect, Fault, Match, Simulator};
 use rusqlite::{Connection, types::Value as Sql};
@@ -56,6 +60,14 @@ impl Desk {
         }
     }
 
+    /// The same tenant and store, opened with something else.
+    pub async fn reopened(self, opening: Opening, connector: &Connector) -> Self {
+        Self {
+            bench: opening.open_on(self.bench.simulator, connector).await,
+            ..self
+        }
+    }
+
     pub fn simulator(&self) -> &Simulator {
         &self.bench.simulator
     }
@@ -78,6 +90,22 @@ impl Desk {
 
     pub async fn sync(&self) -> Summary {
         complete(self.try_sync().await)
+    }
+
+    /// Stops a sync behind that page.
+    pub async fn stop_behind(&self, pages: u64) -> Run {
+        let seen = AtomicU64::new(0);
+        let mut options = self.options.clone();
+        options.stop = Stop::default();
+        let stop = options.stop.clone();
+        let observer = |event: Event<'_>| {
+            if let Event::Page(_) = event
+                && seen.fetch_add(1, Ordering::Relaxed) + 1 == pages
+            {
+                stop.stop();
+            }
+        };
+        stopped(sync::run(self.tenant(), self.store(), &options, &observer).await)
     }
 
     pub fn runs(&self) -> Vec<Run> {

@@ -7,40 +7,13 @@ use host_harness::{
     Store,
     contract::types::ErrorCode,
     store::RunState,
-    sync::{self, Event, Outcome, Stop, SyncError},
+    sync::{self, Event, Outcome, SyncError},
 };
 use pagerduty_simulator::{Simulator, TOKENS};
 use serde_json::json;
 
-use super::{Desk, answer, complete, config, last_page, of, refused, stopped};
+use super::{Desk, answer, complete, config, last_page, of, refused};
 use crate::support::{Opening, connector, run};
-
-/// Stops a sync behind its first page.
-async fn cut_off(desk: &Desk) -> i64 {
-    let mut options = desk.options.clone();
-    options.stop = Stop::default();
-    let stop = options.stop.clone();
-    let observer = |event: Event<'_>| {
-        if let Event::Page(_) = event {
-            stop.stop();
-        }
-    };
-    stopped(sync::run(desk.tenant(), desk.store(), &options, &observer).await).id
-}
-
-/// The same tenant and store, opened with something else.
-async fn reopened(desk: Desk, opening: Opening) -> Desk {
-    let Desk {
-        bench,
-        folder,
-        options,
-    } = desk;
-    Desk {
-        bench: opening.open_on(bench.simulator, connector()).await,
-        folder,
-        options,
-    }
-}
 
 /// The vendor has no users any more, also when it is asked for each.
 fn nobody_is_left(desk: &Desk) {
@@ -102,7 +75,7 @@ fn an_answer_that_makes_no_sense_does_not_stand_in_the_way_of_the_next_sync() {
 fn a_run_that_began_too_long_ago_is_not_gone_on_with() {
     run(async {
         let mut desk = Desk::new(150).await;
-        assert_eq!(cut_off(&desk).await, 1);
+        assert_eq!(desk.stop_behind(1).await.id, 1);
         desk.options.resume_within = Duration::ZERO;
         std::thread::sleep(Duration::from_millis(5));
         let summary = desk.sync().await;
@@ -117,14 +90,14 @@ fn a_run_is_not_gone_on_with_by_another_credential_or_with_other_settings() {
     run(async {
         for other in ["credential", "settings"] {
             let desk = Desk::new(150).await;
-            cut_off(&desk).await;
+            desk.stop_behind(1).await;
             let mut opening = Opening::default();
             if other == "credential" {
                 opening.token = TOKENS.account;
             } else {
                 opening.settings = vec![("from-email", "ada@acme.example")];
             }
-            let desk = reopened(desk, opening).await;
+            let desk = desk.reopened(opening, connector()).await;
             let summary = desk.sync().await;
             assert_eq!(summary.run.id, 2, "{other}");
             assert!(codes(&summary.run).contains(&"begun-anew"), "{other}");
@@ -139,7 +112,7 @@ fn what_a_credential_does_not_see_is_said_with_the_run() {
             token: TOKENS.responder,
             ..Opening::default()
         };
-        let desk = reopened(Desk::new(40).await, opening).await;
+        let desk = Desk::new(40).await.reopened(opening, connector()).await;
         let identity = desk.tenant().validate().await.expect("it is valid");
         assert!(!identity.warnings.is_empty(), "{identity:?}");
         let summary = desk.sync().await;
@@ -161,7 +134,7 @@ fn a_blip_while_the_credential_is_looked_at_does_not_cost_the_sync() {
             budget: host_harness::Budget::with_deadline(Duration::from_secs(2)),
             ..Opening::default()
         };
-        let desk = reopened(Desk::new(40).await, opening).await;
+        let desk = Desk::new(40).await.reopened(opening, connector()).await;
         let away = "GET /users/me status=503 times=3";
         desk.simulator()
             .faults()
@@ -273,7 +246,7 @@ fn a_sync_that_is_told_to_stop_before_it_knows_the_tenant_begins_no_run() {
             budget: host_harness::Budget::with_deadline(Duration::from_secs(2)),
             ..Opening::default()
         };
-        let desk = reopened(desk, opening).await;
+        let desk = desk.reopened(opening, connector()).await;
         let stop = desk.options.stop.clone();
         let observer = |event: Event<'_>| {
             if let Event::Waiting { function, .. } = event {

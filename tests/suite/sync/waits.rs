@@ -18,9 +18,7 @@ async fn impatient(users: usize) -> Desk {
         budget: Budget::with_deadline(std::time::Duration::from_secs(4)),
         ..Opening::default()
     };
-    let desk = Desk::new(users).await;
-    let bench = opening.open_on(desk.simulator().clone(), connector()).await;
-    Desk { bench, ..desk }
+    Desk::new(users).await.reopened(opening, connector()).await
 }
 
 #[test]
