@@ -34,7 +34,7 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
         } else if let Some(check) = checks.iter().find(|check| !is_read(check)) {
             return Err(Failure::usage(
                 format!("the check `{}` changes the tenant", check.id),
-                "leave out `--read-only`; a live tenant is never changed",
+                "leave out `--read-only`: changes are only tried on a stand-in",
             ));
         }
     }
