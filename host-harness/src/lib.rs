@@ -58,6 +58,8 @@ pub mod connector;
 pub mod contract;
 pub mod egress;
 mod engine;
+#[doc(hidden)]
+pub mod layers;
 pub mod oauth;
 pub mod offboarding;
 pub mod registry;
