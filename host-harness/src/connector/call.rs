@@ -140,8 +140,8 @@ macro_rules! calls {
                     if !self.connector().exports($function) {
                         return Err(self.unknown($function));
                     }
-                    let input = json!({ $(stringify!($name): to_json(&$name)),* });
-                    let asked = self.open.listener.asked(&input);
+                    let input = self.noted(|| json!({ $(stringify!($name): to_json(&$name)),* }));
+                    let asked = input.as_ref().and_then(|input| self.open.listener.asked(input));
                     $(let $name = $name.to_owned();)*
                     let outcome = self.run($function, input, move |store, prepared| {
                         Box::pin(async move {
@@ -341,7 +341,7 @@ impl Tenant {
         let outcome = self
             .run(
                 function,
-                input.clone(),
+                self.noted(|| input.clone()),
                 move |store, prepared| {
                     Box::pin(async move {
                         let instance = prepared.pre.instantiate_async(&mut *store).await?;
@@ -389,12 +389,19 @@ impl Tenant {
         }
     }
 
+    /// What is asked, as a value, if anybody wants it so.
+    fn noted(&self, input: impl FnOnce() -> Value) -> Option<Value> {
+        let open = &self.open;
+        let is_recorded = matches!(open.config.source, Source::Recorded(_));
+        (is_recorded || open.listener.is_there()).then(input)
+    }
+
     /// One call, from set-up to report. `split` tells a result from an error
     /// of the contract.
     async fn run<T: Send + 'static, R>(
         &self,
         function: &str,
-        input: Value,
+        input: Option<Value>,
         call: impl for<'a> FnOnce(
             &'a mut Store<CallState>,
             &'a Prepared,
@@ -418,7 +425,7 @@ impl Tenant {
                 (CallClock::real(), seed)
             }
         };
-        if let Source::Recorded(recorder) = &open.config.source {
+        if let (Source::Recorded(recorder), Some(input)) = (&open.config.source, input) {
             recorder.call(function, input);
         }
         let watches = Arc::new(open.watches.begin(function));
@@ -531,13 +538,11 @@ impl Tenant {
     ) -> Result<(Result<T, CallFailure>, Used), CallError> {
         let tenant = self.clone();
         let alone = tokio::task::spawn_blocking(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .map_err(|error| CallError::Trap(error.to_string()))?;
             let prepared = tenant.prepared()?;
             let engine = tenant.connector().engine();
-            Ok(runtime.block_on(engine::run(engine, setup, prepared, call)))
+            engine
+                .block_on(engine::run(engine, setup, prepared, call))
+                .map_err(|error| CallError::Trap(error.to_string()))
         });
         alone
             .await

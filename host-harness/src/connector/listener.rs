@@ -19,6 +19,10 @@ impl Listener {
         Self(Some(Arc::new(listen)))
     }
 
+    pub(super) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What the answer is to be told with, if somebody listens.
     pub(super) fn asked(&self, input: &Value) -> Option<Value> {
         self.0.is_some().then(|| input.clone())

@@ -5,8 +5,9 @@ mod cache;
 mod call;
 mod clock;
 mod log;
+mod runtimes;
 
-use std::{path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
@@ -19,6 +20,7 @@ pub(crate) use clock::CallClock;
 pub use log::GuestLog;
 
 use cache::CompiledCache;
+use runtimes::Runtimes;
 
 /// How often an instance is interrupted so that others, and time-outs, get
 /// their turn. Spin and `wasmtime serve` use the same.
@@ -65,6 +67,7 @@ struct Shared {
     config: EngineConfig,
     turns: Arc<Semaphore>,
     cache: CompiledCache,
+    replays: Runtimes,
 }
 
 struct Flavour {
@@ -97,6 +100,7 @@ impl Engine {
             replay,
             turns: Arc::new(Semaphore::new(config.concurrent_calls as usize)),
             cache: CompiledCache::new(config.cache.clone()),
+            replays: Runtimes::default(),
             config,
         };
         Ok(Self {
@@ -125,6 +129,11 @@ impl Engine {
     ) -> wasmtime::Result<Component> {
         let engine = self.wasmtime(mode);
         self.shared.cache.load_or_compile(engine, sha256, bytes)
+    }
+
+    /// Runs a replayed call to its end. Blocks.
+    pub(crate) fn block_on<F: Future>(&self, call: F) -> io::Result<F::Output> {
+        self.shared.replays.block_on(call)
     }
 
     /// Waits for a place. There are as many as the allocator has instances.
@@ -167,23 +176,18 @@ impl Flavour {
                 config.relaxed_simd_deterministic(true);
             }
         }
-        let engine = match mode {
-            // The pool reserves address space, which a container may not have;
-            // it only saves time.
-            Mode::Live => {
-                config.allocation_strategy(pooling(limits));
-                wasmtime::Engine::new(&config).or_else(|error| {
-                    tracing::debug!(
-                        target: "harness::engine",
-                        %error,
-                        "no pooling allocator, instances are allocated on demand"
-                    );
-                    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-                    wasmtime::Engine::new(&config)
-                })?
-            }
-            Mode::Replay => wasmtime::Engine::new(&config)?,
-        };
+        // The pool reserves address space, which a container may not have; it
+        // only saves time.
+        config.allocation_strategy(pooling(limits));
+        let engine = wasmtime::Engine::new(&config).or_else(|error| {
+            tracing::debug!(
+                target: "harness::engine",
+                %error,
+                "no pooling allocator, instances are allocated on demand"
+            );
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            wasmtime::Engine::new(&config)
+        })?;
         let linker = linker(&engine)?;
         Ok(Self { engine, linker })
     }

@@ -198,8 +198,16 @@ impl std::error::Error for Mismatch {}
 pub struct Matcher {
     keys: Vec<RequestKey>,
     played: Vec<bool>,
-    /// Positions by key, in recorded order.
-    positions: HashMap<RequestKey, Vec<usize>>,
+    equals: HashMap<RequestKey, Equals>,
+}
+
+/// Interactions for the same request.
+#[derive(Debug, Default)]
+struct Equals {
+    /// In recorded order.
+    positions: Vec<usize>,
+    /// How many of them are played: the first ones.
+    played: usize,
 }
 
 impl Matcher {
@@ -207,7 +215,7 @@ impl Matcher {
     /// `cassette lint` reports them.
     pub fn new(interactions: &[Interaction]) -> Self {
         let mut keys = Vec::with_capacity(interactions.len());
-        let mut positions: HashMap<RequestKey, Vec<usize>> = HashMap::new();
+        let mut equals: HashMap<RequestKey, Equals> = HashMap::new();
         for (position, interaction) in interactions.iter().enumerate() {
             let request = &interaction.request;
             let key = RequestKey::new(&request.method, &request.uri, &request.body).unwrap_or(
@@ -219,29 +227,31 @@ impl Matcher {
                     body: String::new(),
                 },
             );
-            positions.entry(key.clone()).or_default().push(position);
+            let of_this_request = equals.entry(key.clone()).or_default();
+            of_this_request.positions.push(position);
             keys.push(key);
         }
         Self {
             played: vec![false; keys.len()],
             keys,
-            positions,
+            equals,
         }
     }
 
     /// The position of the interaction that answers, which is thereby played.
     pub fn take(&mut self, asked: &RequestKey) -> Result<usize, Mismatch> {
-        let positions = self.positions.get(asked).map_or(&[][..], Vec::as_slice);
-        if let Some(position) = positions.iter().copied().find(|at| !self.played[*at]) {
-            self.played[position] = true;
-            return Ok(position);
-        }
-        let reason = if positions.is_empty() {
-            self.nearest(asked)
-        } else {
-            MismatchReason::AlreadyPlayed {
-                times: positions.len(),
-            }
+        let reason = match self.equals.get_mut(asked) {
+            None => self.nearest(asked),
+            Some(equals) => match equals.positions.get(equals.played) {
+                Some(position) => {
+                    equals.played += 1;
+                    self.played[*position] = true;
+                    return Ok(*position);
+                }
+                None => MismatchReason::AlreadyPlayed {
+                    times: equals.positions.len(),
+                },
+            },
         };
         Err(Mismatch {
             asked: asked.to_string(),
@@ -251,9 +261,11 @@ impl Matcher {
 
     /// Takes back the last one that was played of those for this request.
     pub(super) fn put_back(&mut self, asked: &RequestKey) {
-        let positions = self.positions.get(asked).map_or(&[][..], Vec::as_slice);
-        if let Some(last) = positions.iter().rev().find(|at| self.played[**at]) {
-            self.played[*last] = false;
+        if let Some(equals) = self.equals.get_mut(asked)
+            && let Some(last) = equals.played.checked_sub(1)
+        {
+            equals.played = last;
+            self.played[equals.positions[last]] = false;
         }
     }
 

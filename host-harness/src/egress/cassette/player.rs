@@ -14,6 +14,8 @@ use super::{
 #[derive(Debug)]
 pub struct Player {
     cassette: Cassette,
+    /// What the interactions have to say, by position.
+    outcomes: Vec<Played>,
     matcher: Mutex<Matcher>,
 }
 
@@ -33,17 +35,17 @@ pub(crate) enum Played {
 impl Player {
     /// Starts at the beginning. Bodies that can't be decoded are found here.
     pub fn new(cassette: Cassette) -> Result<Self, CassetteError> {
+        let mut outcomes = Vec::with_capacity(cassette.interactions.len());
         for interaction in &cassette.interactions {
             interaction.request.body.to_bytes()?;
-            if let RecordedOutcome::Response(response) = &interaction.outcome {
-                response.body.to_bytes()?;
-                StatusCode::from_u16(response.status.code).map_err(|_| {
-                    CassetteError::Body(format!("{} is no HTTP status", response.status.code))
-                })?;
-            }
+            outcomes.push(outcome(&interaction.outcome)?);
         }
         let matcher = Mutex::new(Matcher::new(&cassette.interactions));
-        Ok(Self { cassette, matcher })
+        Ok(Self {
+            cassette,
+            outcomes,
+            matcher,
+        })
     }
 
     /// What is being played.
@@ -84,28 +86,31 @@ impl Player {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(&key)?;
-        Ok(match &self.cassette.interactions[position].outcome {
-            RecordedOutcome::Error(code) => Played::Failure(code.clone()),
-            RecordedOutcome::Response(response) => {
-                let mut headers = HeaderMap::new();
-                for (name, values) in &response.headers {
-                    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-                        continue;
-                    };
-                    for value in values {
-                        if let Ok(value) = HeaderValue::from_str(value) {
-                            headers.append(name.clone(), value);
-                        }
-                    }
-                }
-                Played::Answer {
-                    // `Player::new` has tried both.
-                    status: StatusCode::from_u16(response.status.code)
-                        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-                    headers,
-                    body: response.body.to_bytes().unwrap_or_default(),
-                }
-            }
-        })
+        Ok(self.outcomes[position].clone())
     }
+}
+
+fn outcome(recorded: &RecordedOutcome) -> Result<Played, CassetteError> {
+    let response = match recorded {
+        RecordedOutcome::Error(code) => return Ok(Played::Failure(code.clone())),
+        RecordedOutcome::Response(response) => response,
+    };
+    let status = StatusCode::from_u16(response.status.code)
+        .map_err(|_| CassetteError::Body(format!("{} is no HTTP status", response.status.code)))?;
+    let mut headers = HeaderMap::new();
+    for (name, values) in &response.headers {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+            continue;
+        };
+        for value in values {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.append(name.clone(), value);
+            }
+        }
+    }
+    Ok(Played::Answer {
+        status,
+        headers,
+        body: response.body.to_bytes()?,
+    })
 }
