@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod analytics;
 pub mod audit;
 pub mod client;
+pub mod document;
 pub mod errors;
 pub mod escalation_policies;
 pub mod incidents;
