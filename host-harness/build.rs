@@ -36,7 +36,6 @@ fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let workspace = manifest.join("..");
     for input in [
-        ".cargo/config.toml",
         "guest/src",
         "guest/build.rs",
         "guest/Cargo.toml",

@@ -28,9 +28,15 @@ impl fmt::Display for Flaw {
 
 /// Reads a document.
 pub fn read(document: &[u8]) -> Result<Json, Flaw> {
+    let Ok(document) = std::str::from_utf8(document) else {
+        return Err(Flaw {
+            what: "there is something that is not UTF-8",
+            at: 0,
+        });
+    };
     let mut reader = Reader {
-        rest: document,
-        length: document.len(),
+        document,
+        at: 0,
         values_left: MAX_VALUES,
     };
     let json = reader.value(0)?;
@@ -41,12 +47,12 @@ pub fn read(document: &[u8]) -> Result<Json, Flaw> {
 }
 
 struct Reader<'d> {
-    rest: &'d [u8],
-    length: usize,
+    document: &'d str,
+    at: usize,
     values_left: u32,
 }
 
-impl Reader<'_> {
+impl<'d> Reader<'d> {
     fn value(&mut self, depth: u32) -> Result<Json, Flaw> {
         if depth > MAX_DEPTH {
             return Err(self.flaw("values lie too deep in each other"));
@@ -63,7 +69,7 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, depth: u32) -> Result<Json, Flaw> {
-        self.next();
+        self.at += 1;
         let mut fields = Vec::new();
         let mut is_over = self.take(b'}');
         while !is_over {
@@ -86,7 +92,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, depth: u32) -> Result<Json, Flaw> {
-        self.next();
+        self.at += 1;
         let mut values = Vec::new();
         let mut is_over = self.take(b']');
         while !is_over {
@@ -98,23 +104,26 @@ impl Reader<'_> {
 
     /// Whether a list or an object ends, or a comma says that it goes on.
     fn ends(&mut self, end: u8) -> Result<bool, Flaw> {
-        if self.take(b',') {
-            Ok(false)
-        } else if self.take(end) {
-            Ok(true)
-        } else {
-            Err(self.flaw("there is neither a `,` nor an end"))
+        match self.token() {
+            Some(b',') => self.at += 1,
+            Some(byte) if byte == end => {
+                self.at += 1;
+                return Ok(true);
+            }
+            _ => return Err(self.flaw("there is neither a `,` nor an end")),
         }
+        Ok(false)
     }
 
     fn word(&mut self) -> Result<Json, Flaw> {
+        let rest = self.since(self.at, self.document.len());
         for (word, json) in [
             ("null", Json::Null),
             ("true", Json::Flag(true)),
             ("false", Json::Flag(false)),
         ] {
-            if let Some(rest) = self.rest.strip_prefix(word.as_bytes()) {
-                self.rest = rest;
+            if rest.starts_with(word) {
+                self.at += word.len();
                 return Ok(json);
             }
         }
@@ -123,57 +132,76 @@ impl Reader<'_> {
 
     /// Null for those that are not whole, or beyond what is counted.
     fn number(&mut self) -> Result<Json, Flaw> {
-        let start = self.rest;
-        self.next_if(b"-");
-        let begins_with_zero = self.next_if(b"0");
-        let mut is_sound = self.digits() != begins_with_zero;
-        let mut is_whole = true;
-        if self.next_if(b".") {
-            is_whole = false;
-            is_sound &= self.digits();
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
         }
-        if self.next_if(b"eE") {
+        let begins_with_zero = self.peek() == Some(b'0');
+        let digits = self.digits();
+        let mut is_sound = digits == 1 || digits > 1 && !begins_with_zero;
+        let mut is_whole = true;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
             is_whole = false;
-            self.next_if(b"+-");
-            is_sound &= self.digits();
+            is_sound &= self.digits() > 0;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            is_whole = false;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            is_sound &= self.digits() > 0;
         }
         if !is_sound {
             return Err(self.flaw("a number is none"));
         }
-        let (number, _) = start.split_at(start.len() - self.rest.len());
-        let number = std::str::from_utf8(number).ok().filter(|_| is_whole);
-        let number = number.and_then(|number| number.parse().ok());
+        let number = self.since(start, self.at).parse().ok();
+        let number = number.filter(|_| is_whole);
         Ok(number.map_or(Json::Null, Json::Number))
     }
 
-    /// Whether there are digits.
-    fn digits(&mut self) -> bool {
-        let mut are_there = false;
-        while self.next_if(b"0123456789") {
-            are_there = true;
+    /// How many digits follow.
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
         }
-        are_there
+        self.at - start
     }
 
     fn text(&mut self) -> Result<String, Flaw> {
-        self.next();
-        let mut text = String::new();
+        self.at += 1;
+        let mut text = self.plain().to_owned();
         loop {
-            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
-            let end = self.rest.iter().position(is_special);
-            let (plain, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
-            match std::str::from_utf8(plain) {
-                Ok(plain) => text.push_str(plain),
-                Err(_) => return Err(self.flaw("a text is not UTF-8")),
-            }
-            self.rest = rest;
             match self.next() {
                 Some(b'"') => return Ok(text),
                 Some(b'\\') => text.push(self.escaped()?),
                 Some(_) => return Err(self.flaw("there is a control character in a text")),
                 None => return Err(self.flaw("a text does not end")),
             }
+            text.push_str(self.plain());
         }
+    }
+
+    /// What follows up to a quote, a backslash or a control character.
+    fn plain(&mut self) -> &'d str {
+        let start = self.at;
+        let rest = self.document.as_bytes().get(start..).unwrap_or_default();
+        let mut length = 0;
+        // Eight bytes at a time, most texts being longer.
+        for eight in rest.as_chunks().0 {
+            let special = specials(u64::from_le_bytes(*eight));
+            length += special.trailing_zeros() as usize / 8;
+            if special != 0 {
+                break;
+            }
+        }
+        let tail = rest.get(length..).unwrap_or_default();
+        let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | ..b' ');
+        length += tail.iter().take_while(is_plain).count();
+        self.at += length;
+        self.since(start, self.at)
     }
 
     fn escaped(&mut self) -> Result<char, Flaw> {
@@ -214,37 +242,46 @@ impl Reader<'_> {
 
     /// The next byte that is no white space. It stays.
     fn token(&mut self) -> Option<u8> {
-        while self.next_if(b" \t\n\r") {}
-        self.rest.first().copied()
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                token => return token,
+            }
+        }
     }
 
     /// Takes the next byte that is no white space if it is that.
     fn take(&mut self, byte: u8) -> bool {
         let is_it = self.token() == Some(byte);
-        if is_it {
-            self.next();
-        }
+        self.at += usize::from(is_it);
         is_it
     }
 
-    fn next_if(&mut self, any: &[u8]) -> bool {
-        let is_one = self.rest.first().is_some_and(|byte| any.contains(byte));
-        if is_one {
-            self.next();
-        }
-        is_one
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let (byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*byte)
+    fn peek(&self) -> Option<u8> {
+        self.document.as_bytes().get(self.at).copied()
+    }
+
+    /// What lies between two places. Both are beside a character of ASCII.
+    fn since(&self, start: usize, end: usize) -> &'d str {
+        self.document.get(start..end).unwrap_or_default()
     }
 
     fn flaw(&self, what: &'static str) -> Flaw {
-        Flaw {
-            what,
-            at: self.length - self.rest.len(),
-        }
+        Flaw { what, at: self.at }
     }
+}
+
+/// The highest bit of each byte that is a quote, a backslash or a control
+/// character. Those of bytes above the lowest such one may be wrong.
+fn specials(eight: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let less_than = |bound: u64, bytes: u64| bytes.wrapping_sub(ONES * bound) & !bytes;
+    let is = |byte: u8| less_than(1, eight ^ ONES * u64::from(byte));
+    (less_than(0x20, eight) | is(b'"') | is(b'\\')) & ONES << 7
 }
