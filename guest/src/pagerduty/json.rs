@@ -6,8 +6,13 @@
 //! a parser of its own: all of them together were half of the component.)
 
 use crate::instants::Timestamp;
-use crate::pagerduty::document::{self, Flaw};
-use std::fmt::Write;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::Cell;
+use std::fmt::{self, Write};
+
+/// Values in one answer. A page of 100 rows has some 30,000 at most; a value of
+/// two bytes on the wire is up to 60 in memory, of which a guest has 64 MiB.
+const MAX_VALUES: u32 = 250_000;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +59,12 @@ pub struct Page<T> {
 
 impl Json {
     /// Reads a document.
-    pub fn parse(document: &[u8]) -> Result<Self, Flaw> {
-        document::read(document)
+    pub fn parse(document: &[u8]) -> serde_json::Result<Self> {
+        let left = Cell::new(MAX_VALUES);
+        let mut deserializer = serde_json::Deserializer::from_slice(document);
+        let json = Tree(&left).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(json)
     }
 
     /// An object with these fields; those that are null are left out.
@@ -254,4 +263,73 @@ fn write_text(text: &str, into: &mut String) {
         }
     }
     into.push('"');
+}
+
+/// Builds a tree of no more values than are left.
+#[derive(Clone, Copy)]
+struct Tree<'l>(&'l Cell<u32>);
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        let left = self.0.get().checked_sub(1);
+        self.0
+            .set(left.ok_or_else(|| D::Error::custom("it holds too many values"))?);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+        Ok(Json::Number(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(i64::try_from(number).map_or(Json::Null, Json::Number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            // Calendar feeds: whoever has the address can read the calendar.
+            // They do not even get into the tree.
+            if name.ends_with("_cal_url") || name == "calendar_urls" {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                fields.push((name, map.next_value_seed(self)?));
+            }
+        }
+        Ok(Json::Object(fields))
+    }
 }

@@ -4,7 +4,6 @@ pub mod abilities;
 pub mod analytics;
 pub mod audit;
 pub mod client;
-pub mod document;
 pub mod errors;
 pub mod escalation_policies;
 pub mod incidents;

@@ -238,8 +238,7 @@ fn partition(
     let (mode, partition, rest) = (cursor.mode, cursor.partition.clone(), cursor.rest);
     let end = stretch.end;
     let all_consumed = consume(cursor, stretch.rows, want, found, |user| {
-        let address = user.email.as_deref().unwrap_or_default();
-        mode.holds(&partition, rest, &address.to_ascii_lowercase())
+        mode.holds(&partition, rest, &user.lower_email())
     });
     match end {
         Some(End::Complete) if all_consumed => Ok(leave(cursor)),

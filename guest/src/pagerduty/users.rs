@@ -107,11 +107,9 @@ impl User {
         names.next().unwrap_or_else(|| self.id.clone())
     }
 
-    /// Whether that is the e-mail address, in whatever case. (Of the letters of
-    /// ASCII: tables for all others take 15 KB.)
-    pub fn has_email(&self, email: &str) -> bool {
-        let own = self.email.as_deref().unwrap_or_default();
-        own.eq_ignore_ascii_case(email)
+    /// The e-mail address, for comparing.
+    pub fn lower_email(&self) -> String {
+        self.email.as_deref().unwrap_or_default().to_lowercase()
     }
 }
 
@@ -125,8 +123,9 @@ pub fn get(client: &Client, id: &str) -> Result<User> {
 /// for a part of the name or the address, so what it finds is looked at again.
 pub fn with_email(client: &Client, email: &str) -> Result<Option<User>> {
     let list = List::all(PATH).with("query", email);
+    let email = email.to_lowercase();
     let found = paging::read_all::<User>(client, &list)?;
-    Ok((found.into_iter()).find(|user| !user.id.is_empty() && user.has_email(email)))
+    Ok((found.into_iter()).find(|user| !user.id.is_empty() && user.lower_email() == email))
 }
 
 /// Creates a user, in the name of the one with the e-mail address `from`, and

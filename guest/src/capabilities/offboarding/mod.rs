@@ -171,7 +171,7 @@ fn reservations(heir: &User) -> Result<Vec<String>> {
 /// Incidents are moved in somebody's name.
 fn requester_warning(client: &Client, source: &User) -> Result<Option<String>> {
     match users::requester(client) {
-        Ok(email) if source.has_email(&email) => Ok(Some(format!(
+        Ok(email) if email.to_lowercase() == source.lower_email() => Ok(Some(format!(
             "incidents are moved in the name of {}, who leaves: set `from-email` to somebody who \
              stays, and use a credential of somebody who stays",
             source.called()

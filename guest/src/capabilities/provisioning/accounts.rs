@@ -64,7 +64,7 @@ pub fn update_account(client: &Client, id: &str, change: &AccountChange) -> Resu
         let mut fields = attributes.new_to(user);
         let name = name.filter(|name| user.name.as_deref() != Some(*name));
         fields.extend(name.map(|name| ("name", name)));
-        let email = email.filter(|email| !user.has_email(email));
+        let email = email.filter(|email| user.lower_email() != email.to_lowercase());
         fields.extend(email.map(|email| ("email", email)));
         fields
     };
