@@ -426,5 +426,6 @@ fn out_of_time(wait: Option<Duration>) -> Error {
 }
 
 fn seconds_up(wait: Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+    let seconds = wait.as_secs() + u64::from(wait.subsec_millis() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
