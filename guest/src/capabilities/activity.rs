@@ -52,7 +52,7 @@ pub fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastAct
     let mut rows = ById::new();
     let mut unknown = Vec::new();
     for account in &asked {
-        match known.get(*account) {
+        match known.get(account) {
             Some(Presence {
                 last_sign_in: Some(at),
                 ..
