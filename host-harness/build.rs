@@ -2,7 +2,7 @@
 //! `cargo run` and `cargo test` need nothing but rustup and a C compiler.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::exit,
 };
@@ -37,6 +37,7 @@ fn main() {
     let workspace = manifest.join("..");
     for input in [
         "guest/src",
+        "guest/build.rs",
         "guest/Cargo.toml",
         "wit",
         "Cargo.toml",
@@ -49,9 +50,30 @@ fn main() {
     }
     match component::build(&workspace, "pagerduty-connector", &[], &target_dir()) {
         Ok(component) => {
+            check_size(&component, &workspace.join("guest/Cargo.toml"));
             println!("cargo::rustc-env=BUNDLED_CONNECTOR={}", component.display());
         }
         Err(problem) => fail(&problem.cause, &problem.command),
+    }
+}
+
+/// Warns of a component that is larger than it may be. What fails is the test
+/// of the bundled connector: who changes it must be able to run it.
+fn check_size(component: &Path, manifest: &Path) {
+    let size = fs::metadata(component).map_or(0, |file| file.len());
+    let manifest = fs::read_to_string(manifest).unwrap_or_default();
+    let budget = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("max-bytes = ")?.parse::<u64>().ok());
+    match budget {
+        Some(budget) if size <= budget => {}
+        Some(budget) => println!(
+            "cargo::warning=the connector has {size} bytes; its budget in guest/Cargo.toml is {budget}"
+        ),
+        None => fail(
+            "guest/Cargo.toml names no `max-bytes`",
+            "git checkout guest/Cargo.toml",
+        ),
     }
 }
 

@@ -20,6 +20,7 @@ macro_rules! version {
 
 mod capabilities;
 mod errors;
+mod ids;
 mod instants;
 mod page_token;
 mod pagerduty;

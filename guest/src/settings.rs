@@ -2,6 +2,7 @@
 
 use crate::errors::{Error, Result};
 use std::time::Duration;
+use wasip2::cli::environment::get_environment;
 
 /// PagerDuty's API for tenants of the US service region.
 pub const US_ORIGIN: &str = "https://api.pagerduty.com";
@@ -77,6 +78,14 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment.
     pub fn from_environment() -> Result<Self> {
+        let mut environment = get_environment();
+        // What an operator left empty was not given.
+        environment.retain(|(_, value)| !value.is_empty());
+        let variable = |name: &str| {
+            let mut variables = environment.iter();
+            let found = variables.find(|(variable, _)| variable == name);
+            found.map(|(_, value)| value.clone())
+        };
         let region = match variable("REGION").as_deref() {
             None | Some("us") => Region::Us,
             Some("eu") => Region::Eu,
@@ -141,11 +150,6 @@ impl Settings {
             deadline,
         })
     }
-}
-
-/// What an operator left empty was not given.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn refusal(setting: &str, value: &str, expected: &str) -> Error {

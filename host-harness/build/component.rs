@@ -4,7 +4,7 @@
 //! Part of the build script, and of the test suite for its hostile connectors.
 
 use std::{
-    env,
+    env, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -86,19 +86,60 @@ pub fn build(
             });
         }
     }
-    let component = target_dir
-        .join(TARGET)
-        .join("guest")
-        .join(package.replace('-', "_"))
-        .with_extension("wasm");
-    if component.is_file() {
-        Ok(component)
-    } else {
-        Err(Problem {
-            cause: format!("the build left no `{}`", component.display()),
-            command: "cargo clean".to_owned(),
-        })
+    let file = Path::new(&package.replace('-', "_")).with_extension("wasm");
+    let built = target_dir.join(TARGET).join("guest").join(&file);
+    let component = target_dir.join(file);
+    finish(&built, &component).map_err(|error| Problem {
+        cause: format!("the build left no `{}`: {error}", built.display()),
+        command: "cargo clean".to_owned(),
+    })?;
+    Ok(component)
+}
+
+/// Puts what cargo has built, but for names that only debuggers ask for, where
+/// `component` is: another build may read it meanwhile, so it is replaced as a
+/// whole, and only if it is another one.
+fn finish(built: &Path, component: &Path) -> io::Result<()> {
+    let bytes = without_names(&fs::read(built)?).ok_or(io::ErrorKind::InvalidData)?;
+    if fs::read(component).is_ok_and(|there| there == bytes) {
+        return Ok(());
     }
+    let unfinished = component.with_extension(format!("{}.new", std::process::id()));
+    fs::write(&unfinished, bytes)?;
+    fs::rename(unfinished, component)
+}
+
+/// A component is a preamble of eight bytes and sections: a byte for the kind,
+/// the length as LEB128, that many bytes. Kind 0 begins with a name; that called
+/// `component-name` says what parts are called. Nothing refers to it.
+fn without_names(component: &[u8]) -> Option<Vec<u8>> {
+    let (preamble, mut rest) = component.split_at_checked(8)?;
+    let mut kept = preamble.to_vec();
+    while let Some((kind, section)) = rest.split_first() {
+        let (length, content) = leb128(section)?;
+        let (content, after) = content.split_at_checked(length)?;
+        let are_names = *kind == 0 && {
+            let (length, name) = leb128(content)?;
+            name.get(..length)? == b"component-name"
+        };
+        if !are_names {
+            kept.extend(&rest[..rest.len() - after.len()]);
+        }
+        rest = after;
+    }
+    Some(kept)
+}
+
+/// A number of up to 32 bits, and what follows it.
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        number |= usize::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
 }
 
 /// Adds the target where it is missing. rustup would do so by itself unless

@@ -5,6 +5,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::activity::{
     ActivityKind, ActivityPage, ActivityRecord, ActivityTarget, LastActivity, LastActivityReport,
 };
+use crate::ids::{ById, Ids};
 use crate::iga::connector::types::{Notice, PageRequest};
 use crate::instants::{DAY, Timestamp};
 use crate::page_token::{self, Cursor, Function};
@@ -15,7 +16,6 @@ use crate::pagerduty::json::Json;
 use crate::pagerduty::references::Reference;
 use crate::pagerduty::sign_ins;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts in one question: without analytics, each costs a request, and a
 /// minute allows 960.
@@ -32,7 +32,7 @@ pub fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastAct
         ))
         .hint(format!("ask for {MAX_ACCOUNTS} or fewer")));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = Ids::default();
     let mut asked = Vec::new();
     for account in accounts {
         if seen.insert(account) {
@@ -45,19 +45,19 @@ pub fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastAct
         Err(error) if error.is_out_of_reach() || is_unusable(&error) => {
             let what = "the time of the last sign-in is taken from weaker sources";
             notices.push(error.into_notice("analytics-not-available", what));
-            BTreeMap::new()
+            ById::new()
         }
         Err(error) => return Err(error),
     };
-    let mut rows = BTreeMap::new();
+    let mut rows = ById::new();
     let mut unknown = Vec::new();
     for account in &asked {
-        match known.get(*account) {
+        match known.get(account) {
             Some(Presence {
                 last_sign_in: Some(at),
                 ..
             }) => {
-                rows.insert(*account, row(account, *at, "analytics"));
+                rows.entry(account, || row(account, *at, "analytics"));
             }
             Some(Presence {
                 signed_up: Some(false),
@@ -69,7 +69,7 @@ pub fn get_last_activity(client: &Client, accounts: &[String]) -> Result<LastAct
     let unknown = add_delegations(client, &unknown, &mut rows, &mut notices)?;
     add_sessions(client, &unknown, &mut rows, &mut notices)?;
     Ok(LastActivityReport {
-        items: asked.iter().filter_map(|id| rows.remove(id)).collect(),
+        items: asked.iter().filter_map(|id| rows.take(id)).collect(),
         notices,
     })
 }
@@ -82,12 +82,12 @@ fn is_unusable(error: &Error) -> bool {
     )
 }
 
-fn presence(client: &Client, accounts: &[&str]) -> Result<BTreeMap<String, Presence>> {
-    let mut known = BTreeMap::new();
+fn presence(client: &Client, accounts: &[&str]) -> Result<ById<Presence>> {
+    let mut known = ById::new();
     let chunks = accounts.chunks(analytics::MAX_USERS);
     let requests = chunks.clone().map(analytics::request);
     for (chunk, reply) in chunks.zip(client.send_all(requests)) {
-        known.extend(analytics::presence(client, chunk, reply?)?);
+        analytics::add_presence(client, chunk, reply?, &mut known)?;
     }
     Ok(known)
 }
@@ -105,7 +105,7 @@ fn row(account: &str, at: Timestamp, source: &str) -> LastActivity {
 fn add_delegations<'a>(
     client: &Client,
     accounts: &[&'a str],
-    rows: &mut BTreeMap<&'a str, LastActivity>,
+    rows: &mut ById<LastActivity>,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<&'a str>> {
     let mut unknown = Vec::new();
@@ -121,9 +121,10 @@ fn add_delegations<'a>(
             continue;
         };
         match reply.and_then(|reply| sign_ins::last_delegation(client, account, reply)) {
-            Ok(at) => {
-                rows.extend(at.map(|at| (*account, row(account, at, "oauth-delegations"))));
+            Ok(Some(at)) => {
+                rows.entry(account, || row(account, at, "oauth-delegations"));
             }
+            Ok(None) => {}
             // The account is unknown, or the feature is. The next source knows
             // the account's fate as well.
             Err(error) if error.code == ErrorCode::NotFound => unknown.push(*account),
@@ -141,10 +142,10 @@ fn add_delegations<'a>(
 }
 
 /// The last source.
-fn add_sessions<'a>(
+fn add_sessions(
     client: &Client,
-    accounts: &[&'a str],
-    rows: &mut BTreeMap<&'a str, LastActivity>,
+    accounts: &[&str],
+    rows: &mut ById<LastActivity>,
     notices: &mut Vec<Notice>,
 ) -> Result<()> {
     let is_out_of_reach = Cell::new(false);
@@ -153,7 +154,10 @@ fn add_sessions<'a>(
         .filter_map(|account| sign_ins::sessions_request(account).ok());
     for (account, reply) in accounts.iter().zip(client.send_all(requests)) {
         match reply.and_then(|reply| sign_ins::last_session(&reply)) {
-            Ok(at) => rows.extend(at.map(|at| (*account, row(account, at, "sessions")))),
+            Ok(Some(at)) => {
+                rows.entry(account, || row(account, at, "sessions"));
+            }
+            Ok(None) => {}
             Err(error) if error.code == ErrorCode::NotFound => {}
             Err(error) if error.is_out_of_reach() => {
                 if !is_out_of_reach.replace(true) {

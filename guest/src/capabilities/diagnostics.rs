@@ -3,6 +3,7 @@
 use crate::capabilities::credentials::{self, Identity};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::diagnostics::{Finding, Verdict};
+use crate::ids::ById;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::paging::{self, List, Place};
 use crate::pagerduty::teams::{self, Member, Team};
@@ -344,7 +345,7 @@ fn activity_source(client: &Client, sample: &[User]) -> Finding {
     };
     let analytics = client
         .send(analytics::request(&[&user.id]))
-        .and_then(|reply| analytics::presence(client, &[&user.id], reply));
+        .and_then(|reply| analytics::add_presence(client, &[&user.id], reply, &mut ById::new()));
     let refusal = match analytics {
         Ok(_) => {
             return finding(

@@ -2,11 +2,11 @@
 
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::on_call::Shift;
+use crate::ids::unique;
 use crate::instants::{DAY, Timestamp};
 use crate::pagerduty::client::{Client, Request, checked_id};
 use crate::pagerduty::oncalls::{self, OnCall};
 use crate::pagerduty::paging::{self, List};
-use crate::pagerduty::references::unique;
 use crate::pagerduty::schedules::{self, Schedule, Turn, is_unknown};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 
@@ -178,17 +178,19 @@ fn shift(turn: Turn, schedule: Option<&str>) -> Shift {
 
 /// By schedule, level and account; each once.
 fn in_order(mut shifts: Vec<Shift>) -> Vec<Shift> {
-    let key = |s: &Shift| {
-        (
-            s.schedule.clone(),
-            s.level,
-            s.account.clone(),
-            s.policy.clone(),
-            s.start.clone(),
-            s.end.clone(),
-        )
-    };
-    shifts.sort_unstable_by_key(key);
-    shifts.dedup_by(|a, b| key(a) == key(b));
+    shifts.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+    shifts.dedup_by(|one, other| key(one) == key(other));
     shifts
+}
+
+fn key(shift: &Shift) -> impl Ord {
+    let Shift {
+        account,
+        schedule,
+        policy,
+        level,
+        start,
+        end,
+    } = shift;
+    (schedule, level, account, policy, start, end)
 }

@@ -2,10 +2,10 @@
 //! are up to a day old.
 
 use crate::errors::{Error, Result};
+use crate::ids::ById;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Reply, Request};
 use crate::pagerduty::json::Json;
-use std::collections::BTreeMap;
 
 /// A POST that looks: the filters are in the body.
 pub const PATH: &str = "/analytics/raw/users";
@@ -31,13 +31,13 @@ pub fn request(users: &[&str]) -> Request {
     request_after(users, None)
 }
 
-/// What analytics knows of them. Fetches further pages.
-pub fn presence(
+/// Adds what analytics knows of them. Fetches further pages.
+pub fn add_presence(
     client: &Client,
     users: &[&str],
     mut reply: Reply,
-) -> Result<BTreeMap<String, Presence>> {
-    let mut known: BTreeMap<String, Presence> = BTreeMap::new();
+    known: &mut ById<Presence>,
+) -> Result<()> {
     let mut after: Option<String> = None;
     for page in 1..=MAX_PAGES {
         let answer = reply.json()?;
@@ -49,7 +49,7 @@ pub fn presence(
         }
         for row in reply.list(&answer, "data")? {
             // A user has a row for each team.
-            let presence = known.entry(row.id()).or_default();
+            let presence = known.entry(&row.id(), Presence::default);
             let at = row.text("last_sign_in_at");
             let at = at.as_deref().and_then(Timestamp::parse_assuming_utc);
             presence.last_sign_in = presence.last_sign_in.max(at);
@@ -62,7 +62,7 @@ pub fn presence(
                 }
                 after = Some(last);
             }
-            _ => return Ok(known),
+            _ => return Ok(()),
         }
     }
     Err(Error::invalid_response("PagerDuty's analytics do not end"))

@@ -19,7 +19,8 @@ use crate::pagerduty::transport::{self, Answer, Exchange, Kept, Outgoing};
 use crate::settings::Settings;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use wasip2::clocks::{monotonic_clock, wall_clock};
 
 /// What stays of the deadline for handing the answer over.
 const RESERVE: Duration = Duration::from_millis(250);
@@ -41,7 +42,8 @@ pub struct RateLimit {
 pub struct Client {
     settings: Settings,
     now: Timestamp,
-    started: Instant,
+    /// By the monotonic clock, in nanoseconds.
+    started: u64,
     /// Oldest first. Whoever waits for one holds it; it is given up with them.
     flights: RefCell<Vec<Weak<RefCell<Flight>>>>,
     /// Counted from `started`: no request leaves before.
@@ -80,13 +82,11 @@ enum State {
 impl Client {
     /// For a call that starts now. Reads the wall clock, for the only time.
     pub fn new(settings: Settings) -> Self {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = wall_clock::now();
         Self {
             settings,
-            now: Timestamp::from_unix(now.as_secs(), now.subsec_nanos()),
-            started: Instant::now(),
+            now: Timestamp::from_unix(now.seconds, now.nanoseconds),
+            started: monotonic_clock::now(),
             flights: RefCell::default(),
             not_before: Cell::default(),
             held: Rc::default(),
@@ -347,7 +347,7 @@ impl Client {
     }
 
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        Duration::from_nanos(monotonic_clock::now().saturating_sub(self.started))
     }
 
     /// None when it is too late for a request.
@@ -426,5 +426,6 @@ fn out_of_time(wait: Option<Duration>) -> Error {
 }
 
 fn seconds_up(wait: Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+    let seconds = wait.as_secs() + u64::from(wait.subsec_millis() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

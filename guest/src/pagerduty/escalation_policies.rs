@@ -1,10 +1,11 @@
 //! Escalation policies.
 
 use crate::errors::{Error, ErrorCode, Result};
+use crate::ids::unique;
 use crate::pagerduty::client::{Change, Client, Request, checked_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::references::{Reference, unique};
+use crate::pagerduty::references::Reference;
 
 /// The list.
 pub const PATH: &str = "/escalation_policies";

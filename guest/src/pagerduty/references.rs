@@ -73,12 +73,3 @@ impl Reference {
         Some(kind.strip_suffix("_reference").unwrap_or(kind))
     }
 }
-
-/// Ids in their order, each once. (To collect a set would sort in a second way,
-/// which takes 5 KB.)
-pub fn unique<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
-    let mut ids: Vec<&str> = ids.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}

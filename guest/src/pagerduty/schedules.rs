@@ -2,11 +2,12 @@
 //! have no field here.
 
 use crate::errors::{Error, ErrorCode, Result};
+use crate::ids::unique;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::paging::List;
-use crate::pagerduty::references::{Reference, unique};
+use crate::pagerduty::references::Reference;
 
 /// The list.
 pub const PATH: &str = "/schedules";

@@ -2,10 +2,10 @@
 //! schedule is in one of the two lists; a migrated one keeps its id.
 
 use crate::errors::Result;
+use crate::ids::unique;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Request, checked_id};
 use crate::pagerduty::json::{Json, Row};
-use crate::pagerduty::references::unique;
 use crate::pagerduty::schedules::{Turn, is_open};
 
 /// The list. Its rows are bare references.

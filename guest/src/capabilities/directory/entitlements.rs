@@ -7,6 +7,7 @@ use super::{
 };
 use crate::errors::Result;
 use crate::exports::iga::connector::directory::EntitlementPage;
+use crate::ids::Ids;
 use crate::iga::connector::types::{Entitlement, EntitlementRef, PageRequest};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::abilities;
@@ -18,7 +19,6 @@ use crate::pagerduty::paging::List;
 use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Team};
-use std::collections::BTreeSet;
 
 const PHASES: u8 = 6;
 
@@ -106,7 +106,7 @@ pub fn list_entitlements(client: &Client, page: &PageRequest) -> Result<Entitlem
     let size = page_size(client, page)?;
     let At(mut at) = position(Function::Entitlements, page)?;
     let mut outline = Outline::new(client, size);
-    let mut schedules_seen = BTreeSet::new();
+    let mut schedules_seen = Ids::default();
     while !outline.is_done() {
         let is_through = match at.phase {
             0 => outline.add_roles(&mut at)?,
@@ -133,7 +133,7 @@ pub fn list_entitlements(client: &Client, page: &PageRequest) -> Result<Entitlem
             3 => {
                 let list = schedules::with_layers();
                 outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
-                    schedules_seen.insert(schedule.id.clone());
+                    schedules_seen.insert(&schedule.id);
                     member_entitlement(
                         (SCHEDULE_MEMBERSHIP, SCHEDULE),
                         &schedule.id,

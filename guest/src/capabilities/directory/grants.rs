@@ -8,6 +8,7 @@ use super::{
 };
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::directory::GrantPage;
+use crate::ids::Ids;
 use crate::iga::connector::types::{Grant, Notice, PageRequest};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::client::{Client, Reply, Request};
@@ -20,7 +21,6 @@ use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Member, Team};
 use crate::pagerduty::user_walk;
 use crate::pagerduty::users::User;
-use std::collections::BTreeSet;
 
 const ROLES: u8 = 0;
 const ALLOCATIONS: u8 = 1;
@@ -151,7 +151,7 @@ impl Outline<'_, Grant> {
         let stretch = paging::read::<Allocation>(self.client, &list, &at.place, want)?;
         at.place.total = stretch.total;
         // A user has one licence, whatever the list says.
-        let mut seen = BTreeSet::new();
+        let mut seen = Ids::default();
         for row in stretch.rows {
             if self.room() == 0 {
                 return Ok(None);
@@ -160,7 +160,7 @@ impl Outline<'_, Grant> {
             let Some((user, license)) = row.as_ref().and_then(Allocation::user_and_license) else {
                 continue;
             };
-            if seen.insert(user.to_owned()) {
+            if seen.insert(user) {
                 let since = row.as_ref().and_then(|row| row.since);
                 self.items.push(license_grant(user, license, since));
             }
@@ -174,7 +174,7 @@ impl Outline<'_, Grant> {
     fn add_unlisted_allocations(&mut self, users: &mut Option<user_walk::Cursor>) -> Result<bool> {
         let list = List::all(licenses::ALLOCATIONS_PATH);
         let mut place = Place::default();
-        let mut listed = BTreeSet::new();
+        let mut listed = Ids::default();
         loop {
             let want = match place.total {
                 None => 100,
@@ -184,10 +184,9 @@ impl Outline<'_, Grant> {
             place.at += u32::try_from(stretch.rows.len()).unwrap_or(paging::OFFSET_CAP);
             place.total = stretch.total;
             let rows = stretch.rows.iter().flatten();
-            listed.extend(
-                rows.filter_map(Allocation::user_and_license)
-                    .map(|(user, _)| user.to_owned()),
-            );
+            for (user, _) in rows.filter_map(Allocation::user_and_license) {
+                listed.insert(user);
+            }
             if stretch.end.is_some() {
                 break;
             }

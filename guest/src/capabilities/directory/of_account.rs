@@ -7,6 +7,7 @@ use super::grants::{
 use super::outline::Outline;
 use crate::errors::{ErrorCode, Result};
 use crate::exports::iga::connector::directory::AccountGrantsResult;
+use crate::ids::Ids;
 use crate::iga::connector::types::Grant;
 use crate::pagerduty::client::{Client, Request};
 use crate::pagerduty::escalation_policies::{self, EscalationPolicy};
@@ -16,7 +17,6 @@ use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Member};
 use crate::pagerduty::users::{self, User};
-use std::collections::BTreeSet;
 
 /// All grants of one account.
 pub fn account_grants(client: &Client, id: &str) -> Result<AccountGrantsResult> {
@@ -29,10 +29,10 @@ pub fn account_grants(client: &Client, id: &str) -> Result<AccountGrantsResult> 
     }
     add_teams(&mut outline, &user)?;
     let schedules = paging::read_all::<Schedule>(client, &schedules::with_layers())?;
-    let mut seen = BTreeSet::new();
+    let mut seen = Ids::default();
     for schedule in schedules {
         outline.add_of(id, schedule_grants(&schedule, client));
-        seen.insert(schedule.id);
+        seen.insert(&schedule.id);
     }
     match schedules_v3_of(client, &seen) {
         Ok(grants) => outline.add_of(id, grants),
@@ -78,12 +78,12 @@ fn add_teams(outline: &mut Outline<'_, Grant>, user: &User) -> Result<()> {
     Ok(())
 }
 
-fn schedules_v3_of(client: &Client, seen: &BTreeSet<String>) -> Result<Vec<Grant>> {
+fn schedules_v3_of(client: &Client, seen: &Ids) -> Result<Vec<Grant>> {
     let list = List::all(schedules_v3::PATH);
     let rows = paging::read_all::<ScheduleV3>(client, &list)?;
     let ids = rows.iter().map(|row| row.id.as_str());
     let ids: Vec<&str> = ids
-        .filter(|id| !id.is_empty() && !seen.contains(*id))
+        .filter(|id| !id.is_empty() && !seen.contains(id))
         .collect();
     let requests = ids.iter().map(|id| schedules_v3::request(id));
     let requests: Vec<Request> = requests.collect::<Result<_>>()?;

@@ -4,6 +4,7 @@ use super::outline::{Outline, Parts, Position};
 use super::{ESCALATION_POLICY, SCHEDULE, TEAM, TENANT, page_size, position};
 use crate::errors::{Error, Result};
 use crate::exports::iga::connector::directory::ResourcePage;
+use crate::ids::Ids;
 use crate::iga::connector::types::{PageRequest, Resource};
 use crate::page_token::{self, Cursor, Function};
 use crate::pagerduty::client::Client;
@@ -14,7 +15,6 @@ use crate::pagerduty::schedules::{self, Schedule};
 use crate::pagerduty::schedules_v3::{self, ScheduleV3};
 use crate::pagerduty::teams::{self, Team};
 use crate::pagerduty::users;
-use std::collections::BTreeSet;
 
 const PHASES: u8 = 5;
 
@@ -40,7 +40,7 @@ pub fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePag
     let size = page_size(client, page)?;
     let At(mut at) = position(Function::Resources, page)?;
     let mut outline = Outline::new(client, size);
-    let mut schedules_seen = BTreeSet::new();
+    let mut schedules_seen = Ids::default();
     while !outline.is_done() {
         let is_through = match at.phase {
             0 => {
@@ -63,7 +63,7 @@ pub fn list_resources(client: &Client, page: &PageRequest) -> Result<ResourcePag
             2 => {
                 let list = schedules::with_layers();
                 outline.add_rows(&list, &mut at, &mut |schedule: &Schedule, skip| {
-                    schedules_seen.insert(schedule.id.clone());
+                    schedules_seen.insert(&schedule.id);
                     let Schedule {
                         id,
                         name,

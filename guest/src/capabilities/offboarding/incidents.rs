@@ -5,12 +5,12 @@ use super::parties::Parties;
 use super::step::{Draft, Drafts, Leaving, applied, counted, unchanged};
 use crate::errors::{Error, ErrorCode, Result};
 use crate::exports::iga::connector::offboarding::Applied;
+use crate::ids::unique;
 use crate::iga::connector::types::Effect;
 use crate::pagerduty::client::Client;
 use crate::pagerduty::incidents::{self, Assignees, Handover, Incident, MAX_CHANGES};
 use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::{End, OFFSET_CAP};
-use crate::pagerduty::references::unique;
 use crate::pagerduty::users;
 
 /// Gives incidents to the heir, or else to whoever is responsible.
