@@ -122,7 +122,9 @@ pub(super) async fn serve(population: &PopulationArgs, pace: PaceArgs) -> Result
         match (word.trim(), current.take()) {
             (BEGIN, None) => {
                 let simulator = original.fork();
-                let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await?;
+                let listening = simulator.listen(([127, 0, 0, 1], 0).into()).await;
+                let listening =
+                    listening.map_err(|error| child::failed("the simulator", &error))?;
                 answer(&listening.origin())?;
                 current = Some((simulator, listening));
             }

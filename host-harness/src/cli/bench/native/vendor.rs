@@ -98,10 +98,9 @@ impl Vendor {
         &'v self,
         targets: impl IntoIterator<Item = String> + 'v,
     ) -> impl Stream<Item = Result<T, VendorError>> + 'v {
-        let targets = targets
-            .into_iter()
-            .map(async move |target| self.get(&target).await);
-        futures_util::stream::iter(targets).buffered(CONCURRENCY)
+        let answers =
+            (targets.into_iter()).map(move |target| async move { self.get(&target).await });
+        futures_util::stream::iter(answers).buffered(CONCURRENCY)
     }
 
     /// The whole of a list that is not long. `target` has a query already.
