@@ -3,6 +3,7 @@
 
 mod activity;
 mod assignments;
+mod bench;
 mod browser;
 mod cassettes;
 mod command_line;

@@ -9,8 +9,9 @@ use crate::pagerduty::json::Json;
 
 /// A POST that looks: the filters are in the body.
 pub const PATH: &str = "/analytics/raw/users";
-/// Users asked for at once.
-pub const MAX_USERS: usize = 100;
+/// Users asked for at once: PagerDuty names no most. With one or two teams each
+/// they fit into one page.
+pub const MAX_USERS: usize = 500;
 /// PagerDuty's largest page.
 const LIMIT: u32 = 1000;
 /// A row for each team of each of `MAX_USERS` users: more pages than that are

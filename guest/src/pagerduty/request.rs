@@ -191,11 +191,17 @@ impl Reply {
         full: Option<usize>,
     ) -> Result<Vec<&'j Json>> {
         let mut rows = Vec::new();
+        // Rows with other ids are not looked at any closer: there are pairs by the
+        // thousand.
+        let ids: Vec<&Json> = list.iter().map(|row| row.get("id")).collect();
+        let was_before = |place: usize| {
+            (0..place).any(|before| ids[before] == ids[place] && list[before] == list[place])
+        };
         for (place, row) in list.iter().enumerate() {
             if row.is_object() && !is_identified(row) {
                 return Err(self.request.without("id"));
             }
-            if !row.is_object() || !list[..place].contains(row) {
+            if !row.is_object() || !was_before(place) {
                 rows.push(row);
             } else if full == Some(list.len()) {
                 rows.push(&Json::Null);

@@ -1,5 +1,6 @@
 //! The command line, literally. What it means is resolved elsewhere.
 
+mod bench;
 mod conformance;
 mod report;
 mod serving;
@@ -9,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bench::{BenchArgs, BenchPart, Contender, ReadArgs};
 pub use conformance::{ConformanceArgs, ConformanceFormat};
 pub use report::{
     DiffArgs, ExportArgs, ExportFormat, ReportArgs, ReportCommand, ReportFormat, SnapshotArgs,
@@ -249,6 +251,30 @@ OAuth: client `simulated-client`, secret `simulated-client-secret` or none, acco
     Simulator(SimulatorArgs),
     /// Walk through everything against a simulated PagerDuty.
     Demo(DemoArgs),
+    /// Measure a whole sync of a simulated tenant.
+    ///
+    /// Each contender runs in a process of its own, against a simulator in another one: its time,
+    /// memory and processor time are its own. What it has read is checked, and everybody has to have
+    /// read the same.
+    #[command(after_help = "\
+Examples:
+  harness bench --users 10000 --against native --against python --runs 5
+  harness bench --users 10000 --teams 200 --schedules 100 --latency 100 --limit 960 --json
+  harness bench --users 100000 --memory-against 10000
+
+MINIMUM is what nobody who reads the same could do without, counted from what is there: a request \
+for each 100 users, teams, schedules, escalation policies, licence allocations and members of a \
+team, or for each 1,000 rows of analytics or shift-based schedules; one for each shift-based \
+schedule, for each user of whom analytics knows no sign-in, and for each licence behind the \
+10,000th; and one each for licences, abilities, and whose the credential is.
+
+native: the same requests and rows in plain Rust, without a sandbox. python: PagerDuty's own client, \
+which lists the same; it is installed into the cache folder the first time. Both read up to 10,000 \
+users, which is as far as lists go.")]
+    Bench(BenchArgs),
+    /// One process of `bench`.
+    #[command(subcommand, hide = true)]
+    BenchPart(BenchPart),
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  harness completions bash > /etc/bash_completion.d/harness")]
     Completions {
@@ -328,12 +354,19 @@ pub struct ConnectArgs {
 }
 
 /// Who lives in the simulator.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub struct PopulationArgs {
     /// Users of the simulated account.
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Simulator and recordings")]
     pub users: u32,
-    /// The same seed and number of users make the same account.
+    /// Teams of the simulated account; one for each 40 users if not said. An account of one user has
+    /// neither teams nor schedules.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Simulator and recordings")]
+    pub teams: Option<u32>,
+    /// Its schedules, two in seven of them shift-based; about one for each 43 users if not said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=10_000), help_heading = "Simulator and recordings")]
+    pub schedules: Option<u32>,
+    /// The same seed and numbers make the same account.
     #[arg(
         long,
         value_name = "S",
@@ -632,12 +665,8 @@ pub struct SimulatorArgs {
     pub listen: SocketAddr,
     #[command(flatten)]
     pub population: PopulationArgs,
-    /// Requests a minute and credential, 960 at the real one. No limit if not said.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: Option<u32>,
-    /// Delay of every answer.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pub latency: u64,
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Speak https, and write the certificates (ca.pem, cert.pem, key.pem) into this folder.
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
@@ -647,6 +676,17 @@ pub struct SimulatorArgs {
     /// Go wrong on purpose, for example `GET /users* status=503 times=2`. Repeatable.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<String>,
+}
+
+/// How fast the simulator answers.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PaceArgs {
+    /// Requests a minute and credential, 960 at the real one. No limit if not said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Delay of every answer.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub latency: u64,
 }
 
 /// What a plan may lack.

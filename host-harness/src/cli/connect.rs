@@ -65,17 +65,20 @@ impl Session {
 
 /// Sets up wasmtime, with compiled code kept in the user's cache folder.
 pub(super) fn engine() -> Result<Engine, Failure> {
-    let cache = std::env::var_os("HARNESS_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let folders = etcetera::choose_base_strategy().ok()?;
-            Some(folders.cache_dir().join("iga-harness"))
-        });
     let config = EngineConfig {
-        cache,
+        cache: cache_folder(),
         ..EngineConfig::default()
     };
     Ok(Engine::new(config)?)
+}
+
+/// Where things are kept that can be made again.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("HARNESS_CACHE").map(PathBuf::from);
+    named.or_else(|| {
+        let folders = etcetera::choose_base_strategy().ok()?;
+        Some(folders.cache_dir().join("iga-harness"))
+    })
 }
 
 /// Loads the connector that was asked for, or the bundled one.

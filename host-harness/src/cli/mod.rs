@@ -10,6 +10,7 @@ macro_rules! talk {
 mod admin;
 mod args;
 mod audit;
+mod bench;
 mod callback;
 mod cassette;
 mod changes;
@@ -125,6 +126,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(&command),
         Command::Simulator(args) => simulator::serve(&args).await,
         Command::Demo(args) => demo::run(&args).await,
+        Command::Bench(args) => bench::run(&args).await,
+        Command::BenchPart(part) => bench::part(&part).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "harness", &mut script);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pagerduty_simulator::{Certificate, Config, Fault, FaultError, Simulator};
 
 use super::{
-    args::{PlanFeature, PopulationArgs, SimulatorArgs},
+    args::{PaceArgs, PlanFeature, PopulationArgs, SimulatorArgs},
     failure::Failure,
     output,
 };
@@ -14,15 +14,24 @@ use super::{
 pub(super) fn config(population: &PopulationArgs) -> Config {
     Config {
         users: population.users as usize,
+        teams: population.teams.map(|teams| teams as usize),
+        schedules: population.schedules.map(|schedules| schedules as usize),
         seed: population.seed,
         ..Config::default()
     }
 }
 
+/// The same, at that pace.
+pub(super) fn paced(population: &PopulationArgs, pace: PaceArgs) -> Config {
+    Config {
+        limit: pace.limit,
+        latency: Duration::from_millis(pace.latency),
+        ..config(population)
+    }
+}
+
 pub(super) async fn serve(args: &SimulatorArgs) -> Result<(), Failure> {
-    let mut config = config(&args.population);
-    config.limit = args.limit;
-    config.latency = Duration::from_millis(args.latency);
+    let mut config = paced(&args.population, args.pace);
     for feature in &args.without {
         let plan = &mut config.plan;
         let included = match feature {

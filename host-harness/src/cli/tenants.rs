@@ -153,7 +153,12 @@ impl TenantText {
                 auth: self.auth,
                 deadline: self.deadline.unwrap_or(180),
                 simulator: false,
-                population: PopulationArgs { users: 1, seed: 1 },
+                population: PopulationArgs {
+                    users: 1,
+                    teams: None,
+                    schedules: None,
+                    seed: 1,
+                },
                 replay: None,
                 record: None,
                 json: false,

@@ -1,16 +1,10 @@
-//! How much a call may use, and the vendor's rate limit that all calls of a
-//! tenant share.
+//! How much a call may use.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
-use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -135,95 +129,5 @@ impl Spending {
             return Err(Exhausted::Bytes(self.budget.response_total));
         }
         Ok(())
-    }
-}
-
-/// What a vendor's answers say about its rate limits, shared by all calls of a
-/// tenant: after an answer that says "nothing left for 20 seconds", no call
-/// asks for 20 seconds.
-///
-/// Reads `ratelimit-limit`, `ratelimit-remaining` and `ratelimit-reset` (the
-/// latter in seconds from now). A vendor may have several limits, so they are
-/// kept apart by their size: a rule is held by the limit that answered it last.
-#[derive(Debug, Default)]
-pub(crate) struct RateLimits {
-    state: Mutex<RateState>,
-}
-
-#[derive(Debug, Default)]
-struct RateState {
-    /// Which limit applies to `METHOD /template`.
-    limit_of: HashMap<String, u32>,
-    /// Until when a limit has nothing left.
-    spent_until: HashMap<u32, Instant>,
-    latest: Option<RateLimitState>,
-}
-
-/// The vendor's latest word on the rate limit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct RateLimitState {
-    /// Requests per window.
-    pub limit: u32,
-    /// Requests left in this window.
-    pub remaining: u32,
-    /// Seconds until the next one, when it was said.
-    pub reset_seconds: u32,
-}
-
-impl RateLimits {
-    /// Learns from an answer to `rule`.
-    pub(crate) fn observe(&self, rule: &str, status: StatusCode, headers: &HeaderMap) {
-        let number =
-            |name: &str| -> Option<u32> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
-        let Some(limit) = number("ratelimit-limit") else {
-            return;
-        };
-        let remaining = number("ratelimit-remaining");
-        // A window is a minute; more than an hour is a time stamp by mistake.
-        let reset = number("ratelimit-reset").filter(|seconds| *seconds <= 3600);
-        let mut state = self.lock();
-        state.limit_of.insert(rule.to_owned(), limit);
-        if let (Some(remaining), Some(reset_seconds)) = (remaining, reset) {
-            state.latest = Some(RateLimitState {
-                limit,
-                remaining,
-                reset_seconds,
-            });
-            if remaining == 0 || status == StatusCode::TOO_MANY_REQUESTS {
-                let until = Instant::now() + Duration::from_secs(reset_seconds.into());
-                state.spent_until.insert(limit, until);
-            } else {
-                state.spent_until.remove(&limit);
-            }
-        }
-    }
-
-    /// Waits until the vendor has room for `rule`, if that is within `left`.
-    pub(crate) async fn wait(&self, rule: &str, left: Duration) -> Result<(), Exhausted> {
-        let until = {
-            let state = self.lock();
-            state
-                .limit_of
-                .get(rule)
-                .and_then(|limit| state.spent_until.get(limit))
-                .copied()
-        };
-        let Some(wait) = until.and_then(|until| until.checked_duration_since(Instant::now()))
-        else {
-            return Ok(());
-        };
-        if wait >= left {
-            return Err(Exhausted::RateLimit(wait));
-        }
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-
-    pub(crate) fn latest(&self) -> Option<RateLimitState> {
-        self.lock().latest
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, RateState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

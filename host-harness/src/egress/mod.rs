@@ -23,6 +23,7 @@ pub mod faults;
 mod origin;
 pub mod policy;
 mod pool;
+mod rate_limit;
 mod refusal;
 mod run_cache;
 mod secret_forms;
@@ -45,7 +46,7 @@ use wasmtime_wasi_http::{
     WasiBody, WasiHttpHooks,
 };
 
-pub use budget::{Budget, Exhausted, RateLimitState};
+pub use budget::{Budget, Exhausted};
 pub use credential_source::SignInError;
 pub(crate) use credential_source::{Authentication, CredentialSource, Issued};
 pub use credentials::{Credential, CredentialError, HeaderScheme};
@@ -53,15 +54,17 @@ pub(crate) use credentials::{Presented, REDACTED, Redactor};
 pub use origin::{Origin, OriginError, Scheme};
 pub(crate) use pool::Pool;
 pub use pool::{Network, Resolve, SystemResolver, TransportError, TrustError};
+pub use rate_limit::RateLimitState;
 pub use refusal::Refusal;
 pub(crate) use run_cache::{AnswerCache, KeptAnswer, RequestKey};
 pub(crate) use trace::RequestWatch;
 pub use trace::{RequestTrace, TraceOutcome, WithheldChange};
 
-use budget::{RateLimits, Spending};
+use budget::Spending;
 use cassette::{Played, Player, Recorder};
 use faults::{FaultPlan, Pieces, Strike, Struck};
 use policy::{Denial, Level, Policy, RequestLine};
+use rate_limit::RateLimits;
 use tracing::Instrument as _;
 
 use crate::{spans::Work, text::printable};
@@ -478,7 +481,7 @@ impl CallEgress {
         let started = Instant::now();
         let outcome = async {
             let left = self.spending.remaining()?;
-            self.tenant.rate_limits.wait(&rule, left).await?;
+            let _place = self.tenant.rate_limits.turn(&rule, left).await?;
             let (parts, body) = self
                 .authenticated(&rule, level, parts, body, options, work)
                 .await?;

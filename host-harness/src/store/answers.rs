@@ -9,6 +9,27 @@ use rusqlite::{OptionalExtension, params, types::Type};
 use super::{Store, StoreError, staging::count_requests};
 use crate::egress::{KeptAnswer, RequestKey};
 
+/// An answer as it is stored.
+#[derive(Debug)]
+pub(crate) struct StoredAnswer {
+    request: RequestKey,
+    status: u16,
+    headers: String,
+    body: Vec<u8>,
+}
+
+impl StoredAnswer {
+    /// Takes a millisecond for a large one: best before anybody waits for the store.
+    pub(crate) fn new(request: &RequestKey, answer: &KeptAnswer) -> Self {
+        Self {
+            request: *request,
+            status: answer.status,
+            headers: serde_json::to_string(&answer.headers).expect("texts are JSON"),
+            body: deflated(&answer.body).expect("memory takes what is written to it"),
+        }
+    }
+}
+
 impl Store {
     /// The answer that a request of this run has had.
     pub(crate) fn answer(
@@ -38,7 +59,7 @@ impl Store {
     pub(crate) fn keep_answers(
         &mut self,
         run: i64,
-        answers: &[(RequestKey, KeptAnswer)],
+        answers: &[StoredAnswer],
         requests: u64,
         cached: u64,
     ) -> Result<(), StoreError> {
@@ -47,10 +68,14 @@ impl Store {
                 "INSERT INTO answers (run, request, status, headers, body)
                  VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?;
-            for (request, answer) in answers {
-                let headers = serde_json::to_string(&answer.headers).expect("texts are JSON");
-                let body = deflated(&answer.body).expect("memory takes what is written to it");
-                insert.execute(params![run, request.0, answer.status, headers, body,])?;
+            for StoredAnswer {
+                request,
+                status,
+                headers,
+                body,
+            } in answers
+            {
+                insert.execute(params![run, request.0, status, headers, body])?;
             }
             count_requests(transaction, run, requests, cached)
         })

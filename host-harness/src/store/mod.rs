@@ -26,6 +26,7 @@ use std::{
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+pub(crate) use answers::StoredAnswer;
 pub use error::StoreError;
 pub(crate) use lifecycle::RunBy;
 pub(crate) use lock::TenantLock;

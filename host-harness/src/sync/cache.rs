@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::shared::SharedStore;
 use crate::{
     egress::{AnswerCache, KeptAnswer, RequestKey},
-    store::StoreError,
+    store::{StoreError, StoredAnswer},
 };
 
 /// The answers of one run.
@@ -31,7 +31,7 @@ struct State {
     /// None until it is known which one it is.
     run: Option<i64>,
     /// What came before that.
-    early: Vec<(RequestKey, KeptAnswer)>,
+    early: Vec<StoredAnswer>,
     failure: Option<StoreError>,
     /// What the page that is being read was told.
     touched: Vec<RequestKey>,
@@ -139,6 +139,7 @@ impl AnswerCache for RunCache {
     }
 
     fn keep(&self, request: &RequestKey, answer: &KeptAnswer) {
+        let answer = StoredAnswer::new(request, answer);
         let run = {
             let mut state = self.state();
             match state.run {
@@ -147,16 +148,15 @@ impl AnswerCache for RunCache {
                     run
                 }
                 None => {
-                    state.early.push((*request, answer.clone()));
+                    state.early.push(answer);
                     return;
                 }
             }
         };
         let (requests, cached) = self.take_uncounted();
-        let answers = [(*request, answer.clone())];
         let kept = waiting(|| {
             let mut store = self.store.now();
-            store.keep_answers(run, &answers, requests, cached)
+            store.keep_answers(run, &[answer], requests, cached)
         });
         if let Err(error) = kept {
             self.fail(error);

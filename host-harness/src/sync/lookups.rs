@@ -22,13 +22,19 @@ pub(super) fn stage_suspects(
     believes_shrinkage: bool,
 ) -> rusqlite::Result<()> {
     let (run, tenant) = (expected.run, expected.tenant);
-    let stage = |ids: &str, of: Params<'_>| {
+    let stage = |ids: &str, of: Params<'_>| -> rusqlite::Result<()> {
         connection.execute(
             &format!(
                 "INSERT OR IGNORE INTO staged_suspects (run, id) SELECT :run, id FROM ({ids})"
             ),
             of,
-        )
+        )?;
+        Ok(())
+    };
+    // Mostly there is nobody: to look for them once more would be most of the work.
+    let stage_few = |ids: &str, of: Params<'_>| match count(connection, ids, of)? {
+        1..=MOVED => stage(ids, of),
+        _ => Ok(()),
     };
     // By a process that died before it looked at the first of them.
     connection.execute("DELETE FROM staged_suspects WHERE run = ?1", [run])?;
@@ -37,20 +43,15 @@ pub(super) fn stage_suspects(
         stage(&gone, named_params! { ":run": run, ":tenant": tenant })?;
     }
     let strays = format!("SELECT DISTINCT grants.account AS id {STRAYS}");
-    let of_run = named_params! { ":run": run };
-    if count(connection, &strays, of_run)? <= MOVED {
-        stage(&strays, of_run)?;
-    }
-    for kind in &expected.types {
+    stage_few(&strays, named_params! { ":run": run })?;
+    for kind in expected.bounded_types() {
         let of_type = named_params! {
             ":run": run,
             ":type": kind.id,
             ":min": kind.min,
             ":max": most(kind),
         };
-        if count(connection, OUT_OF_BOUNDS, of_type)? <= MOVED {
-            stage(OUT_OF_BOUNDS, of_type)?;
-        }
+        stage_few(OUT_OF_BOUNDS, of_type)?;
     }
     Ok(())
 }

@@ -7,7 +7,14 @@ use std::time::Duration;
 pub struct Config {
     /// How many users the account starts with; at least 1, the account owner.
     pub users: usize,
-    /// The same seed and number of users give the same ids and names.
+    /// How many teams; at least 1, the last of several without members. `None`:
+    /// one for each 40 users. An account of one user has none.
+    pub teams: Option<usize>,
+    /// How many schedules of both kinds; at least 4, two in seven of them
+    /// shift-based, where the plan has such. `None`: about one for each 43
+    /// users. An account of one user has none.
+    pub schedules: Option<usize>,
+    /// The same seed and numbers give the same ids and names.
     pub seed: u64,
     /// A clock that only moves with [`Simulator::advance`](crate::Simulator::advance);
     /// `None` is the real time.
@@ -49,6 +56,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             users: 120,
+            teams: None,
+            schedules: None,
             seed: 1,
             now: None,
             limit: None,

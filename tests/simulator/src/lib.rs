@@ -127,6 +127,14 @@ impl Simulator {
         self.service.request_count()
     }
 
+    /// The requests that a rate limit has refused with a 429: for each, how long
+    /// after the first request of all it came. Faults that look like a limit
+    /// are not counted.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Duration> {
+        self.service.refusals()
+    }
+
     /// The ids of the users, in the order of the list.
     #[must_use]
     pub fn user_ids(&self) -> Vec<String> {

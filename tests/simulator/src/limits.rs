@@ -22,6 +22,13 @@ pub(crate) struct Allowance {
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     windows: Mutex<HashMap<(String, &'static str), Window>>,
+    refusals: Mutex<Refusals>,
+}
+
+#[derive(Debug, Default)]
+struct Refusals {
+    first_request: Option<Duration>,
+    since_then: Vec<Duration>,
 }
 
 #[derive(Debug)]
@@ -48,7 +55,17 @@ impl Limits {
                 nearest = own;
             }
         }
+        let mut refusals = lock(&self.refusals);
+        let first = *refusals.first_request.get_or_insert(elapsed);
+        if nearest.exceeded {
+            refusals.since_then.push(elapsed.saturating_sub(first));
+        }
         nearest
+    }
+
+    /// How long after the first request each of those came that was refused.
+    pub(crate) fn refusals(&self) -> Vec<Duration> {
+        lock(&self.refusals).since_then.clone()
     }
 }
 

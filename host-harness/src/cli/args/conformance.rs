@@ -117,6 +117,8 @@ impl ConformanceArgs {
     pub fn population(&self) -> PopulationArgs {
         PopulationArgs {
             users: self.users,
+            teams: None,
+            schedules: None,
             seed: self.seed,
         }
     }

@@ -12,7 +12,7 @@ pub struct SyncArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     pub store: Option<PathBuf>,
     /// Sync all tenants of this file (TOML). One that fails does not stop the rest.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "accept", "profile", "token_file", "simulator", "base_url", "setting", "auth", "connector", "grant", "record", "replay", "deadline", "ca_file", "users", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "accept", "profile", "token_file", "simulator", "base_url", "setting", "auth", "connector", "grant", "record", "replay", "deadline", "ca_file", "users", "teams", "schedules", "seed"])]
     pub config: Option<PathBuf>,
     /// Tenants at a time, with `--config`; the file's `parallel` if not said, or else 4.
     #[arg(long, value_name = "N", requires = "config")]

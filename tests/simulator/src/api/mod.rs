@@ -29,6 +29,7 @@ mod users;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -164,6 +165,10 @@ impl Service {
 
     pub(crate) fn request_count(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn refusals(&self) -> Vec<Duration> {
+        self.limits.refusals()
     }
 
     pub(crate) fn user_ids(&self) -> Vec<String> {

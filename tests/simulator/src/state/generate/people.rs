@@ -157,7 +157,8 @@ fn license_of(account: &Account, n: usize, role: Role) -> String {
 
 pub(super) fn teams(account: &mut Account) {
     let users = account.config.users;
-    let count = if users >= 20 { (users / 40).max(4) } else { 1 };
+    let usual = if users >= 20 { (users / 40).max(4) } else { 1 };
+    let count = account.config.teams.unwrap_or(usual).max(1);
     let mut ids = Vec::with_capacity(count);
     for n in 0..count {
         let topic = TOPICS[n % TOPICS.len()];

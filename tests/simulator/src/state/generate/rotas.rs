@@ -11,8 +11,22 @@ use crate::state::schedules_v3::{
 };
 use crate::state::{Account, shift};
 
+/// One of each kind that policies use, and one of each that they don't.
+const FEWEST: usize = 4;
+
+/// How many of so many schedules are shift-based: as of the usual ones.
+fn shift_based(account: &Account, all: usize) -> usize {
+    match account.config.plan.v3_schedules {
+        true => all.max(FEWEST) * 2 / 7,
+        false => 0,
+    }
+}
+
 pub(super) fn schedules(account: &mut Account, people: &[String]) {
-    let count = (account.config.users / 60).max(3);
+    let count = match account.config.schedules {
+        Some(all) => all.max(FEWEST) - shift_based(account, all),
+        None => (account.config.users / 60).max(3),
+    };
     for n in 0..count {
         let id = account.ids.object();
         let name = format!("{} On-Call{}", TOPICS[n % TOPICS.len()], round(n));
@@ -96,7 +110,10 @@ fn overrides(account: &mut Account, schedule: &mut Schedule, people: &[String]) 
 }
 
 pub(super) fn schedules_v3(account: &mut Account, people: &[String]) {
-    let count = (account.config.users / 150).max(2);
+    let count = match account.config.schedules {
+        Some(all) => shift_based(account, all),
+        None => (account.config.users / 150).max(2),
+    };
     for n in 0..count {
         let zone = ZONES[n % ZONES.len()].to_owned();
         let begin = midnight(account, -60);
