@@ -19,6 +19,9 @@ pub fn validate(client: &Client) -> Result<Tenant> {
              Owner: what this role does not see is missing from every list"
         ));
     }
+    if identity.tenant.is_empty() {
+        warnings.push("PagerDuty does not let it be seen which account this is".to_owned());
+    }
     match abilities::get(client) {
         Ok(abilities) if !abilities.has("teams") => {
             warnings.push("the plan has no teams: team memberships are left out".to_owned());

@@ -56,6 +56,14 @@ impl Row for EscalationPolicy {
             handoff: json.text("on_call_handoff_notifications"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id()
+            && json.each("teams", &Json::is_reference)
+            && json.each("escalation_rules", &|rule| {
+                rule.each("targets", &Json::is_reference)
+            })
+    }
 }
 
 impl Rule {
@@ -213,6 +221,14 @@ pub fn get(client: &Client, id: &str) -> Result<EscalationPolicy> {
     if policy.id != id || policy.rules.is_empty() {
         return Err(Error::invalid_response(format!(
             "PagerDuty's answer about the escalation policy {id} has no rules"
+        )));
+    }
+    // A PUT repeats them: a rule without its id would be a new one.
+    let is_whole = |rule: &Rule| rule.id.is_some() && rule.delay.is_some();
+    if policy.name.is_none() || !policy.rules.iter().all(is_whole) {
+        return Err(Error::invalid_response(format!(
+            "PagerDuty's answer about the escalation policy {id} lacks its name, or a rule's id \
+             or delay"
         )));
     }
     Ok(policy)

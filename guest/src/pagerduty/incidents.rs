@@ -35,6 +35,12 @@ impl Row for Incident {
             policy: json.object("escalation_policy").map(Json::id),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id()
+            && json.points_at_something("escalation_policy")
+            && json.each("assignments", &|one| one.points_at_something("assignee"))
+    }
 }
 
 impl Incident {

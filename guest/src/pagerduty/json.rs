@@ -41,8 +41,9 @@ pub trait Row: Sized {
     /// Picks the fields.
     fn read(json: &Json) -> Self;
 
-    /// Whether an object says what it is. If it does not, nobody knows what the
-    /// answer leaves out: it is not the same as one without that object.
+    /// Whether an object says what it is, whom and what it is about, and all that
+    /// a change of it repeats. If it does not, nobody knows what the answer leaves
+    /// out: it is not the same as one without that object, or that part of it.
     fn is_identified(json: &Json) -> bool {
         json.has_id()
     }
@@ -195,12 +196,48 @@ impl Json {
 
     /// Whether the field `id` says something.
     pub fn has_id(&self) -> bool {
-        !self.id().is_empty()
+        self.has_text("id")
     }
 
     /// Whether the object in a field, if there is one, has an id.
     pub fn points_at_something(&self, name: &str) -> bool {
         self.object(name).is_none_or(Self::has_id)
+    }
+
+    /// Whether it says what it points at: PagerDuty's references have an id and
+    /// a type.
+    pub fn is_reference(&self) -> bool {
+        self.has_id() && self.has_text("type")
+    }
+
+    /// Whether a text in a field says something.
+    pub fn has_text(&self, name: &str) -> bool {
+        match self.get(name) {
+            Self::Text(text) => !text.is_empty(),
+            other => matches!(other, Self::Number(_)),
+        }
+    }
+
+    /// Whether that is the text in a field.
+    pub fn says(&self, name: &str, text: &str) -> bool {
+        matches!(self.get(name), Self::Text(own) if own == text)
+    }
+
+    /// Whether all objects of a list in a field are so. (By reference: a copy of
+    /// the loop for each question would take kilobytes.)
+    pub fn each(&self, name: &str, is_so: &dyn Fn(&Self) -> bool) -> bool {
+        let mut objects = self.objects(name);
+        objects.all(is_so)
+    }
+
+    /// Whether there is an instant in a field.
+    pub fn has_instant(&self, name: &str) -> bool {
+        self.instant(name).is_some()
+    }
+
+    /// Whether there is an instant in a field, or nothing.
+    pub fn may_have_instant(&self, name: &str) -> bool {
+        *self.get(name) == Self::Null || self.has_instant(name)
     }
 
     /// An instant in a field.

@@ -34,5 +34,7 @@ impl Row for OnCall {
 
     fn is_identified(json: &Json) -> bool {
         json.points_at_something("user")
+            && json.points_at_something("schedule")
+            && json.points_at_something("escalation_policy")
     }
 }

@@ -36,6 +36,15 @@ impl Row for Override {
             end: json.instant("end").unwrap_or(Timestamp::MIN),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id() && is_turn(json)
+    }
+}
+
+/// Whether it says when it is, and whose.
+fn is_turn(json: &Json) -> bool {
+    json.points_at_something("user") && json.has_instant("start") && json.has_instant("end")
 }
 
 /// Asks for the overrides of a schedule that run or are to come. There are no
@@ -71,6 +80,11 @@ pub fn visible(
         .with("until", &one.end.to_rfc3339());
     let rendered = client.send(request)?.json()?;
     let overrides = rendered.get("schedule").get("overrides_subschedule");
+    if !overrides.each("rendered_schedule_entries", &is_turn) {
+        return Err(Error::invalid_response(
+            "PagerDuty does not say when an override is visible, or whose it is",
+        ));
+    }
     let turns = overrides
         .objects("rendered_schedule_entries")
         .filter_map(Turn::read)

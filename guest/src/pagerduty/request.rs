@@ -79,6 +79,15 @@ impl Request {
         self.unreadable(&format!("there is no `{name}`"))
     }
 
+    /// An object does not say what it is, or leaves out a part of it that matters.
+    fn unclear(&self, object: &Json) -> Error {
+        if object.has_id() {
+            self.unreadable("an object leaves out what a part of it is")
+        } else {
+            self.without("id")
+        }
+    }
+
     fn unreadable(&self, why: &str) -> Error {
         let mut error = Error::invalid_response(format!(
             "PagerDuty's answer to {} {} can't be read: {}",
@@ -163,7 +172,7 @@ impl Reply {
         let json = self.json()?;
         match json.object(T::ONE) {
             Some(object) if T::is_identified(object) => Ok(T::read(object)),
-            Some(_) => Err(self.request.without("id")),
+            Some(object) => Err(self.request.unclear(object)),
             None => Err(self.request.without(T::ONE)),
         }
     }
@@ -199,7 +208,7 @@ impl Reply {
         };
         for (place, row) in list.iter().enumerate() {
             if row.is_object() && !is_identified(row) {
-                return Err(self.request.without("id"));
+                return Err(self.request.unclear(row));
             }
             if !row.is_object() || !was_before(place) {
                 rows.push(row);

@@ -16,7 +16,7 @@ use crate::pagerduty::client::{Change, Client, vendor_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::schedules::is_open;
-use crate::pagerduty::schedules_v3::{self, user};
+use crate::pagerduty::schedules_v3::{self, has_its_people, user};
 
 /// Members that an event can have.
 pub const MAX_MEMBERS: usize = 20;
@@ -24,6 +24,9 @@ pub const MAX_MEMBERS: usize = 20;
 /// A caller whose call broke off repeats it within so many seconds. Later, an
 /// event that ended is one that somebody wanted to end.
 const REPEATED_WITHIN: i64 = 3600;
+
+/// The strategy of events whose members are all on call at once.
+const FOR_ALL_AT_ONCE: &str = "every_member_assignment_strategy";
 
 /// A schedule that is read to be changed.
 pub struct ShiftSchedule {
@@ -77,6 +80,33 @@ impl Row for ShiftSchedule {
             rotations: rotations.collect(),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id()
+            && json.has_text("name")
+            && json.each("rotations", &|rotation| {
+                rotation.has_id() && rotation.each("events", &is_whole)
+            })
+    }
+}
+
+/// Whether an event says all that its successor takes over.
+fn is_whole(event: &Json) -> bool {
+    let strategy = event.get("assignment_strategy");
+    let at = |name: &str| {
+        let at = event.get(name);
+        at.has_text("date_time") && at.has_text("time_zone")
+    };
+    event.has_id()
+        && event.has_text("name")
+        && at("start_time")
+        && at("end_time")
+        && event.has_instant("effective_since")
+        && event.may_have_instant("effective_until")
+        && strategy.has_text("type")
+        && (strategy.says("type", FOR_ALL_AT_ONCE)
+            || strategy.number("shifts_per_member").is_some())
+        && has_its_people(event)
 }
 
 impl ShiftSchedule {
@@ -263,7 +293,7 @@ impl Definition {
 
     /// Whether all members are on call at once, rather than in turns.
     pub fn is_for_all_at_once(&self) -> bool {
-        self.0.text("type").as_deref() == Some("every_member_assignment_strategy")
+        self.0.says("type", FOR_ALL_AT_ONCE)
     }
 
     /// Whether it is the same, however the instants are written.

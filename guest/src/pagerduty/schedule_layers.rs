@@ -22,7 +22,7 @@ use crate::pagerduty::client::{Change, Client, vendor_id};
 use crate::pagerduty::errors::clean;
 use crate::pagerduty::json::{Json, Row};
 use crate::pagerduty::references::Reference;
-use crate::pagerduty::schedules::{self, Turn, is_open};
+use crate::pagerduty::schedules::{self, Turn, has_its_people, is_open};
 
 /// Fields of a layer that are computed.
 const COMPUTED: [&str; 2] = ["rendered_schedule_entries", "rendered_coverage_percentage"];
@@ -71,6 +71,31 @@ impl Row for LayeredSchedule {
             time_zone: json.text("time_zone"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id()
+            && json.has_text("name")
+            && json.has_text("time_zone")
+            && json.each("schedule_layers", &is_whole)
+    }
+}
+
+/// Whether a layer says all that gives its users their turns.
+fn is_whole(layer: &Json) -> bool {
+    layer.has_id()
+        && layer.has_text("name")
+        && has_its_people(layer)
+        && layer.has_instant("start")
+        && layer.may_have_instant("end")
+        && layer.has_instant("rotation_virtual_start")
+        && layer.number("rotation_turn_length_seconds").is_some()
+        && layer.each("restrictions", &|one| {
+            one.has_text("type")
+                && one.has_text("start_time_of_day")
+                && one.number("duration_seconds").is_some()
+                && (!one.says("type", "weekly_restriction")
+                    || one.number("start_day_of_week").is_some())
+        })
 }
 
 impl LayeredSchedule {

@@ -53,6 +53,23 @@ impl Row for Schedule {
             turns: turns.filter_map(Turn::read).collect(),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        let turns = json.get("final_schedule");
+        json.has_id()
+            && json.each("schedule_layers", &has_its_people)
+            && name_somebody(turns, "rendered_schedule_entries")
+    }
+}
+
+/// Whether a layer says who takes turns in it.
+pub fn has_its_people(layer: &Json) -> bool {
+    name_somebody(layer, "users") && name_somebody(layer, "rendered_schedule_entries")
+}
+
+/// Whether each object in the list has a user with an id, or none.
+fn name_somebody(json: &Json, name: &str) -> bool {
+    json.each(name, &|one| one.points_at_something("user"))
 }
 
 /// Somebody is on call.

@@ -61,13 +61,43 @@ impl Row for ScheduleV3 {
             turns: turns.collect(),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        let turns = json.get("final_schedule");
+        json.has_id()
+            && json.each("rotations", &|rotation| {
+                rotation.each("events", &has_its_people)
+            })
+            && turns.each("computed_shift_assignments", &|turn| {
+                names_somebody(turn, "member")
+            })
+    }
+}
+
+/// Whether an event says who takes turns in it.
+pub fn has_its_people(event: &Json) -> bool {
+    event.get("assignment_strategy").each("members", &is_member)
+}
+
+/// Whether the member in a field, if there is one, says who it is.
+pub fn names_somebody(json: &Json, name: &str) -> bool {
+    json.object(name).is_none_or(is_member)
+}
+
+/// Whether a member says who it is, or that it is nobody.
+fn is_member(member: &Json) -> bool {
+    member.has_text("type") && (member.has_text("user_id") || !is_user(member))
+}
+
+fn is_user(member: &Json) -> bool {
+    member.says("type", "user_member")
 }
 
 /// The user of a member; none for a slot that nobody fills (`empty_member`).
 pub fn user(member: &Json) -> Option<String> {
     member
         .text("user_id")
-        .filter(|id| !id.is_empty() && member.text("type").as_deref() == Some("user_member"))
+        .filter(|id| !id.is_empty() && is_user(member))
 }
 
 impl ScheduleV3 {

@@ -8,7 +8,7 @@ use crate::pagerduty::client::{Change, Client, Request, vendor_id};
 use crate::pagerduty::json::Json;
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::schedule_events::member_of;
-use crate::pagerduty::schedules_v3::{self, user};
+use crate::pagerduty::schedules_v3::{self, names_somebody, user};
 
 /// How far ahead to look for what happens once: PagerDuty names no limit.
 const DAYS_AHEAD: i64 = 2 * 365;
@@ -88,6 +88,21 @@ impl Kind {
         }
     }
 
+    /// Whether one says when it is and whom it is about.
+    fn is_whole(self, json: &Json) -> bool {
+        let is_somebodys = match self {
+            Self::Override => {
+                (json.has_text("custom_shift_id") || json.has_text("rotation_id"))
+                    && names_somebody(json, "overriding_member")
+                    && names_somebody(json, "overridden_member")
+            }
+            Self::CustomShift => json.each("assignments", &|assignment| {
+                names_somebody(assignment, "member")
+            }),
+        };
+        json.has_id() && is_somebodys && has_range(json)
+    }
+
     fn write(self, one: &Single) -> Json {
         let instant = |at: Timestamp| at.to_rfc3339().as_str().into();
         let member = member_of(one.member.as_deref());
@@ -125,6 +140,19 @@ impl Scope {
     }
 }
 
+/// Whether a computed shift says when it is, and which override it is by, if it
+/// is by one.
+fn says_where_it_is_from(shift: &Json) -> bool {
+    let source = shift.get("source");
+    let kind = source.text("type");
+    has_range(shift)
+        && kind.is_some_and(|kind| !kind.ends_with("_override") || source.has_text("override_id"))
+}
+
+fn has_range(json: &Json) -> bool {
+    json.has_instant("start_time") && json.has_instant("end_time")
+}
+
 /// What has no end that can be read counts as over.
 fn range(json: &Json) -> (Timestamp, Timestamp) {
     (
@@ -158,13 +186,27 @@ pub fn read_each(client: &Client, schedules: &[&str], kind: Kind) -> Result<Vec<
     let mut replies = client.send_all((0..paths.len()).filter_map(first));
     let mut all = Vec::new();
     for at in 0..paths.len() {
-        let mut keep = |row: &Json| all.push((at, kind.read(row)));
+        let mut is_whole = true;
+        let mut keep = |row: &Json| {
+            is_whole &= !row.is_object() || kind.is_whole(row);
+            all.push((at, kind.read(row)));
+        };
         match paging::read_rows(client, &list(at), kind.many(), replies.next(), &mut keep) {
             Err(error) if error.code == ErrorCode::NotFound => {}
             outcome => outcome?,
         }
+        if !is_whole {
+            return Err(unclear(kind));
+        }
     }
     Ok(all)
+}
+
+fn unclear(kind: Kind) -> Error {
+    Error::invalid_response(format!(
+        "PagerDuty does not say of one of a schedule's `{}` when it is, or whose",
+        kind.many()
+    ))
 }
 
 fn ahead(client: &Client) -> (String, String) {
@@ -182,9 +224,12 @@ impl Once<'_> {
     pub fn get(&self, kind: Kind, id: &str) -> Result<Single> {
         let reply = self.client.send(Request::get(self.path_of(kind, id)?))?;
         let json = reply.json()?;
-        let one = json.object(kind.one()).filter(|one| one.has_id());
+        let one = json.object(kind.one()).filter(|one| kind.is_whole(one));
         one.map(|one| kind.read(one)).ok_or_else(|| {
-            Error::invalid_response(format!("PagerDuty's answer has no `{}`", kind.one()))
+            Error::invalid_response(format!(
+                "PagerDuty's answer has no `{}` that says when it is, and whose",
+                kind.one()
+            ))
         })
     }
 
@@ -297,6 +342,9 @@ impl Once<'_> {
             .with("include[]", "final_schedule");
         let rendered = self.client.send(request)?.json()?;
         let shifts = rendered.get("schedule").get("final_schedule");
+        if !shifts.each("computed_shift_assignments", &says_where_it_is_from) {
+            return Err(unclear(Kind::Override));
+        }
         let mut wanted = Vec::new();
         for shift in shifts.objects("computed_shift_assignments") {
             let source = shift.get("source").text("override_id");

@@ -54,7 +54,7 @@ impl Row for Member {
     }
 
     fn is_identified(json: &Json) -> bool {
-        json.points_at_something("user")
+        json.points_at_something("user") && json.has_text("role")
     }
 }
 

@@ -64,6 +64,10 @@ impl Row for User {
             html_url: json.text("html_url"),
         }
     }
+
+    fn is_identified(json: &Json) -> bool {
+        json.has_id() && json.each("teams", &Json::has_id)
+    }
 }
 
 impl User {
@@ -89,13 +93,18 @@ impl User {
         rest.split('/').next()
     }
 
+    /// The base role, which every user has.
+    pub fn known_role(&self) -> Result<&str> {
+        self.role.as_deref().ok_or_else(|| {
+            Error::invalid_response("PagerDuty does not say which role the account has")
+        })
+    }
+
     /// Whether the base role is one that only looks on: such a user can't be
     /// on schedules or escalation policies, nor be assigned incidents.
-    pub fn is_stakeholder(&self) -> bool {
-        matches!(
-            self.role.as_deref(),
-            Some("read_only_user" | "read_only_limited_user")
-        )
+    pub fn is_stakeholder(&self) -> Result<bool> {
+        let role = self.known_role()?;
+        Ok(matches!(role, "read_only_user" | "read_only_limited_user"))
     }
 
     /// What people call the user, fit for a sentence.
@@ -140,9 +149,12 @@ pub fn create(client: &Client, from: &str, fields: Vec<(&str, Json)>) -> Result<
 /// a change of role: PagerDuty finds one that fits, and refuses the old one.
 pub fn change(client: &Client, user: &User, mut fields: Vec<(&str, Json)>) -> Result<User> {
     for (name, value) in [("name", &user.name), ("email", &user.email)] {
-        if let Some(value) = value
-            && fields.iter().all(|(changed, _)| *changed != name)
-        {
+        if fields.iter().all(|(changed, _)| *changed != name) {
+            let Some(value) = value else {
+                return Err(Error::invalid_response(
+                    "PagerDuty does not say which name and e-mail address the account has",
+                ));
+            };
             fields.push((name, value.as_str().into()));
         }
     }
@@ -180,6 +192,11 @@ pub fn requester(client: &Client) -> Result<String> {
         return Ok(email.clone());
     }
     let own = match me(client) {
+        Ok(me) if me.email.is_none() => {
+            return Err(Error::invalid_response(
+                "PagerDuty does not say which e-mail address the credential's user has",
+            ));
+        }
         Ok(me) => me.email,
         // A credential without a user.
         Err(error) if error.upstream_status.is_some_and(|status| status < 500) => None,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -246,6 +247,40 @@ fn a_run_that_has_looked_at_nothing_is_not_conformant() {
     assert_eq!(report["skip"], 1);
     assert_eq!(report["conformant"], false);
     assert!(stderr.contains("nothing could be checked"), "{stderr}");
+}
+
+#[test]
+fn what_the_recordings_do_not_hold_is_counted_and_alone_is_no_pass() {
+    let workshop = Workshop::new();
+    let folder = workshop.path("recordings");
+    fs::create_dir(&folder).expect("a folder");
+    // After an answer that can't be read the connector asks other sources.
+    let file = "last-activity.json";
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+    fs::copy(Path::new(fixtures).join(file), folder.join(file)).expect("a recording");
+    let run = |check: &str| {
+        let folder = folder.to_str().expect("a path");
+        let args = ["--format", "json", "--cassette", folder, "--check", check];
+        let (_, stdout, _) = conformance(&args);
+        let report: Value = serde_json::from_str(&stdout).expect("JSON");
+        let text = |name: &str| report["checks"][0][name].as_str().map(str::to_owned);
+        (text("outcome").expect("one"), text("detail").expect("one"))
+    };
+    let (outcome, detail) = run("fault-nonsense");
+    assert_eq!(outcome, "skip", "{detail}");
+    assert!(detail.contains("; of 6 more the recordings"), "{detail}");
+    let (outcome, detail) = run("fault-once");
+    assert_eq!(outcome, "pass", "{detail}");
+    assert_eq!(
+        detail,
+        "2 calls that went wrong on purpose; of 1 more the recordings do not hold what it asks \
+         for then; not tried at all: `truncated-json`"
+    );
+    let (outcome, detail) = run("fault-unavailable");
+    assert_eq!(
+        (outcome.as_str(), detail.as_str()),
+        ("pass", "4 calls that went wrong on purpose")
+    );
 }
 
 #[test]

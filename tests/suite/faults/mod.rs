@@ -20,12 +20,12 @@ use host_harness::{
     contract::types::ErrorCode,
     egress::{
         cassette::{RecordedFrom, Recorder},
-        faults::{Fault, FaultPlan, FaultRule},
+        faults::FaultPlan,
     },
 };
 use jiff::Timestamp;
 
-use self::table::Strikes;
+use self::table::Disturbance;
 use crate::leaks::assert_clean_error;
 
 /// How many cells are played at the same time. Most of them wait, for the next
@@ -52,35 +52,35 @@ fn connector() -> &'static Connector {
     &CONNECTOR.1
 }
 
-/// The tenant at that time, where a fault strikes.
-fn open(
-    config: TenantConfig,
-    now: Timestamp,
-    fault: &Fault,
-    strikes: Strikes,
-) -> (Tenant, FaultPlan) {
+/// The tenant at that time.
+fn at(config: TenantConfig, now: Timestamp) -> TenantConfig {
     // A recorded call sees the recorder's clock.
     let recorder = Recorder::new(RecordedFrom::Simulator, now, [1; 32]);
-    open_as_it_is(config.record(Arc::new(recorder)), fault, strikes)
+    config.record(Arc::new(recorder))
 }
 
-fn open_as_it_is(config: TenantConfig, fault: &Fault, strikes: Strikes) -> (Tenant, FaultPlan) {
-    let rule = FaultRule::always(fault.clone()).when(strikes.when());
-    let plan = FaultPlan::new(1).rule(rule);
-    let config = config
-        .faults(plan.clone())
-        .budget(Budget::with_deadline(deadline(fault, strikes)));
+/// A tenant in which that goes wrong.
+fn open(config: TenantConfig, disturbance: &Disturbance) -> (Tenant, FaultPlan) {
+    let plan = disturbance.plan();
+    let budget = Budget::with_deadline(deadline(disturbance));
+    let config = config.faults(plan.clone()).budget(budget);
     (connector().open(config).expect("it opens"), plan)
+}
+
+/// A tenant in which nothing goes wrong.
+fn open_undisturbed(config: TenantConfig) -> Tenant {
+    let config = config.budget(Budget::with_deadline(PLENTY));
+    connector().open(config).expect("it opens")
 }
 
 /// More than a call needs, however slow the machine is.
 const PLENTY: Duration = Duration::from_secs(180);
 
 /// What goes on until the call's time is over gets less of it.
-fn deadline(fault: &Fault, strikes: Strikes) -> Duration {
-    match fault.to_string().as_str() {
+fn deadline(disturbance: &Disturbance) -> Duration {
+    match disturbance.name {
         // Waits of 1, 2, 4, 8, 16 s: the last one is too long by far.
-        "429" if strikes.goes_on() => Duration::from_secs(30),
+        "429" if disturbance.strikes.goes_on() => Duration::from_secs(30),
         "slow-drip" => Duration::from_secs(10),
         _ => PLENTY,
     }

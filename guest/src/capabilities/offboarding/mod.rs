@@ -58,7 +58,7 @@ pub fn plan_transfer(client: &Client, source: &str, target: &str) -> Result<Plan
 /// after those and the schedules, or they would come back to the source.
 pub fn plan_removal(client: &Client, source: &str) -> Result<Plan> {
     let source = account(client, checked_id(source)?)?;
-    if source.role.as_deref() == Some("owner") {
+    if source.known_role()? == "owner" {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(
@@ -145,7 +145,7 @@ fn account(client: &Client, id: &str) -> Result<User> {
 /// What stands in the way of an heir; an error if it is more than a warning.
 fn reservations(heir: &User) -> Result<Vec<String>> {
     let name = heir.called();
-    if heir.is_stakeholder() {
+    if heir.is_stakeholder()? {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!("{name} is a stakeholder, who can't be on call or assigned incidents"),

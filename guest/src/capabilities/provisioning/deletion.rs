@@ -35,7 +35,7 @@ pub fn delete_user(client: &Client, id: &str) -> Result<Effect> {
         Err(error) if error.code == ErrorCode::NotFound => return Ok(unchanged("already-gone")),
         user => user?,
     };
-    if user.role.as_deref() == Some("owner") {
+    if user.known_role()? == "owner" {
         return Err(
             Error::new(ErrorCode::Conflict, "the account owner can't be deleted")
                 .hint("hand the ownership over in PagerDuty first"),

@@ -65,7 +65,7 @@ fn holds(client: &Client, account: &str, license: &str) -> Result<bool> {
 }
 
 fn replace(client: &Client, user: &User, license: &str) -> Result<Effect> {
-    let role = user.role.as_deref().unwrap_or_default();
+    let role = user.known_role()?;
     check(&licenses::all(client)?, license, role)?;
     let outcome = users::change(client, user, vec![("license", reference(license))]);
     let look = || holds(client, &user.id, license);

@@ -18,7 +18,7 @@ pub fn assign(client: &Client, account: &str, policy: &str) -> Result<Effect> {
     if policy.members().contains(&account) {
         return Ok(unchanged("already-assigned"));
     }
-    if user.is_stakeholder() {
+    if user.is_stakeholder()? {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(

@@ -17,7 +17,7 @@ const OWNER: &str = "owner";
 pub fn assign(client: &Client, account: &str, role: &str) -> Result<Effect> {
     check_name(role)?;
     let user = users::get(client, account)?;
-    if user.role.as_deref() == Some(role) {
+    if user.known_role()? == role {
         return Ok(unchanged("already-assigned"));
     }
     replace(client, &user, role)
@@ -26,12 +26,7 @@ pub fn assign(client: &Client, account: &str, role: &str) -> Result<Effect> {
 /// Takes a role away: the account falls back to the one in `default-role`.
 pub fn unassign(client: &Client, account: &str, role: &str) -> Result<Effect> {
     let user = users::get(client, account)?;
-    if user.role.is_none() {
-        return Err(Error::invalid_response(
-            "PagerDuty does not say which role the account has",
-        ));
-    }
-    if user.role.as_deref() != Some(role) {
+    if user.known_role()? != role {
         return Ok(unchanged("not-assigned"));
     }
     if role == OWNER {

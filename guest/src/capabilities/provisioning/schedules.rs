@@ -34,7 +34,7 @@ use crate::pagerduty::users;
 /// Puts an account on a schedule.
 pub fn assign(client: &Client, account: &str, schedule: &str) -> Result<Effect> {
     let user = users::get(client, account)?;
-    if user.is_stakeholder() {
+    if user.is_stakeholder()? {
         return Err(Error::new(
             ErrorCode::Conflict,
             format!(

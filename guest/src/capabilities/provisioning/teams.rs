@@ -15,7 +15,7 @@ use crate::pagerduty::users::{self, User};
 pub fn assign(client: &Client, account: &str, team: &str, role: &str) -> Result<Effect> {
     check_name(role)?;
     let user = users::get(client, account)?;
-    check_base_role(user.role.as_deref().unwrap_or_default(), role)?;
+    check_base_role(user.known_role()?, role)?;
     let held = held(client, &user, team)?;
     if held.as_deref() == Some(role) {
         return Ok(unchanged("already-assigned"));

@@ -1,7 +1,7 @@
 //! A vendor on a bad day. Reads are played from recordings, where a connector
 //! that waits loses no time.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -39,19 +39,13 @@ pub(super) async fn rate_limit(ground: &Ground<'_>) -> Verdict {
         _ => None,
     };
     let codes = [ErrorCode::RateLimited, ErrorCode::BudgetExhausted];
-    let mut wrong = Vec::new();
-    let silent = always(
-        ground,
-        &[Fault::rate_limited(None)],
-        &codes,
-        &mut wrong,
-        |_| None,
-    )
-    .await?;
+    let (mut wrong, mut trials) = (Vec::new(), Trials::default());
+    let silent = [Fault::rate_limited(None)];
+    always(ground, &silent, &codes, (&mut wrong, &mut trials), |_| None).await?;
     let telling = [Fault::rate_limited(Some(30))];
-    let telling = always(ground, &telling, &codes, &mut wrong, told).await?;
+    always(ground, &telling, &codes, (&mut wrong, &mut trials), told).await?;
     none_of(&wrong, "a platform that is told so waits, and asks again")?;
-    seen(silent + telling)
+    trials.verdict()
 }
 
 pub(super) async fn unavailable(ground: &Ground<'_>) -> Verdict {
@@ -87,16 +81,15 @@ pub(super) async fn nonsense(ground: &Ground<'_>) -> Verdict {
         ErrorCode::BudgetExhausted,
     ];
     let faults = [Fault::TruncatedBody, Fault::HtmlBody, Fault::EmptyBody];
-    let mut wrong = Vec::new();
-    let mut count = always(ground, &faults, &codes, &mut wrong, |_| None).await?;
+    let (mut wrong, mut trials) = (Vec::new(), Trials::default());
+    always(ground, &faults, &codes, (&mut wrong, &mut trials), |_| None).await?;
     // What can be made of these, a connector may decide; it does not crash.
     for fault in [Fault::NullFields, Fault::WrongTypes, Fault::OddFields] {
         for single in ground.singles().await? {
             let rule = FaultRule::always(fault.clone());
-            let Some(call) = struck(ground, single, rule, None).await? else {
+            let Some(call) = struck(ground, single, rule, None, &mut trials).await? else {
                 continue;
             };
-            count += 1;
             if let Err(error) = &call.output
                 && (error.is_crash() || contract_code(error).is_none())
             {
@@ -108,59 +101,94 @@ pub(super) async fn nonsense(ground: &Ground<'_>) -> Verdict {
         &wrong,
         "whatever the vendor sends, the answer is an error of the contract",
     )?;
-    seen(count)
+    trials.verdict()
 }
 
 /// Strikes all requests of each read, with each fault.
 async fn expect_always(ground: &Ground<'_>, faults: &[Fault], codes: &[ErrorCode]) -> Verdict {
-    let mut wrong = Vec::new();
-    let count = always(ground, faults, codes, &mut wrong, |_| None).await?;
+    let (mut wrong, mut trials) = (Vec::new(), Trials::default());
+    always(ground, faults, codes, (&mut wrong, &mut trials), |_| None).await?;
     none_of(
         &wrong,
         "by the code a platform knows whether, and when, to ask again",
     )?;
-    seen(count)
+    trials.verdict()
 }
 
-/// Skips if nothing went wrong at all.
-fn seen(count: usize) -> Verdict {
-    if count == 0 {
-        return Err(skip("the recordings do not know what becomes of any fault"));
+/// How often each fault was tried.
+#[derive(Default)]
+struct Trials(BTreeMap<String, Tried>);
+
+#[derive(Default)]
+struct Tried {
+    /// Calls that were struck, and whose end is known.
+    played: usize,
+    /// Calls that were struck and asked for something else than was recorded
+    /// then: nobody knows what would have become of them.
+    unrecorded: usize,
+}
+
+impl Trials {
+    /// What holds, and how far. Skips if nothing went wrong at all.
+    fn verdict(self) -> Verdict {
+        let sum = |of: fn(&Tried) -> usize| self.0.values().map(of).sum::<usize>();
+        let (played, unrecorded) = (sum(|tried| tried.played), sum(|tried| tried.unrecorded));
+        let left_out = match unrecorded {
+            0 => String::new(),
+            1 => "; of 1 more the recordings do not hold what it asks for then".to_owned(),
+            _ => {
+                format!("; of {unrecorded} more the recordings do not hold what they ask for then")
+            }
+        };
+        if played == 0 {
+            return Err(skip(format!(
+                "the recordings do not know what becomes of any fault{left_out}"
+            )));
+        }
+        let untried = self.0.iter().filter(|(_, tried)| tried.played == 0);
+        let untried: Vec<String> = untried.map(|(name, _)| format!("`{name}`")).collect();
+        let untried = match untried.as_slice() {
+            [] => String::new(),
+            names => format!("; not tried at all: {}", names.join(", ")),
+        };
+        let calls = if played == 1 { "call" } else { "calls" };
+        Ok(format!(
+            "{played} {calls} that went wrong on purpose{left_out}{untried}"
+        ))
     }
-    Ok(format!("{count} calls that went wrong on purpose"))
 }
 
 async fn always(
     ground: &Ground<'_>,
     faults: &[Fault],
     codes: &[ErrorCode],
-    wrong: &mut Vec<String>,
+    (wrong, trials): (&mut Vec<String>, &mut Trials),
     also: impl Fn(&PlayedCall) -> Option<String>,
-) -> Result<usize, Outcome> {
-    let mut count = 0;
+) -> Result<(), Outcome> {
     for fault in faults {
         for single in ground.singles().await? {
             let rule = FaultRule::always(fault.clone());
-            let Some(call) = struck(ground, single, rule, None).await? else {
+            let Some(call) = struck(ground, single, rule, None, trials).await? else {
                 continue;
             };
-            count += 1;
             let after = format!("`{}`, {fault}", call.function);
             expect_code(&call.output, codes, &after, wrong);
             wrong.extend(also(&call).map(|what| format!("{after}: {what}")));
         }
     }
-    Ok(count)
+    Ok(())
 }
 
 /// Plays a call with a fault. None if no request was struck, or if the recording
-/// does not know what becomes of it.
+/// does not know what becomes of it, which is counted.
 async fn struck(
     ground: &Ground<'_>,
     single: &Single,
     rule: FaultRule,
     deadline: Option<Duration>,
+    trials: &mut Trials,
 ) -> Result<Option<PlayedCall>, Outcome> {
+    let tried = trials.0.entry(rule.fault.to_string()).or_default();
     let plan = FaultPlan::new(SEED).rule(rule);
     let faults = plan.clone();
     let played = play(ground.connector(), &single.tape, |config| {
@@ -172,12 +200,16 @@ async fn struck(
     })
     .await?;
     let call = played.calls.into_iter().next();
-    // What it asks for instead may not be recorded; then nothing is known.
-    let is_known = |call: &PlayedCall| {
-        let error = call.output.as_ref().err();
-        error.is_none_or(|error| error.code() != "not_in_cassette")
+    let Some(call) = call.filter(|_| plan.fired() > 0) else {
+        return Ok(None);
     };
-    Ok(call.filter(|call| plan.fired() > 0 && is_known(call)))
+    let error = call.output.as_ref().err();
+    if error.is_some_and(|error| error.code() == "not_in_cassette") {
+        tried.unrecorded += 1;
+        return Ok(None);
+    }
+    tried.played += 1;
+    Ok(Some(call))
 }
 
 pub(super) async fn once(ground: &Ground<'_>) -> Verdict {
@@ -186,7 +218,7 @@ pub(super) async fn once(ground: &Ground<'_>) -> Verdict {
         Fault::TimeoutBefore,
         Fault::TruncatedBody,
     ];
-    let (mut wrong, mut count) = (Vec::new(), 0);
+    let (mut wrong, mut trials) = (Vec::new(), Trials::default());
     for single in ground.singles().await? {
         for fault in &faults {
             for skip in 0..single.requests.min(REQUESTS) {
@@ -194,10 +226,9 @@ pub(super) async fn once(ground: &Ground<'_>) -> Verdict {
                     skip: u32::try_from(skip).unwrap_or(u32::MAX),
                     ..FaultWhen::default()
                 });
-                let Some(call) = struck(ground, single, rule, None).await? else {
+                let Some(call) = struck(ground, single, rule, None, &mut trials).await? else {
                     continue;
                 };
-                count += 1;
                 if let Ok(output) = &call.output
                     && without_notices(output) != without_notices(&single.output)
                 {
@@ -214,7 +245,7 @@ pub(super) async fn once(ground: &Ground<'_>) -> Verdict {
         &wrong,
         "a sync would take less for all there is: try the request again, or fail",
     )?;
-    seen(count)
+    trials.verdict()
 }
 
 fn without_notices(output: &Value) -> Value {
@@ -232,14 +263,13 @@ pub(super) async fn deadline(ground: &Ground<'_>) -> Verdict {
         Fault::status(503),
         Fault::SlowDrip,
     ];
-    let (mut wrong, mut count) = (Vec::new(), 0);
+    let (mut wrong, mut trials) = (Vec::new(), Trials::default());
     for fault in &faults {
         for single in ground.singles().await? {
             let rule = FaultRule::always(fault.clone());
-            let Some(call) = struck(ground, single, rule, Some(SHORT)).await? else {
+            let Some(call) = struck(ground, single, rule, Some(SHORT), &mut trials).await? else {
                 continue;
             };
-            count += 1;
             let waited = call.report.waited.unwrap_or_default();
             if waited > SHORT {
                 wrong.push(format!(
@@ -259,5 +289,5 @@ pub(super) async fn deadline(ground: &Ground<'_>) -> Verdict {
         &wrong,
         "`CALL_DEADLINE_MS` says how long a call has: answer `budget-exhausted` before it ends",
     )?;
-    seen(count)
+    trials.verdict()
 }
