@@ -218,6 +218,11 @@ impl Json {
         }
     }
 
+    /// Whether there is a text in a field, be it empty.
+    pub fn is_text(&self, name: &str) -> bool {
+        matches!(self.get(name), Self::Text(_))
+    }
+
     /// Whether that is the text in a field.
     pub fn says(&self, name: &str, text: &str) -> bool {
         matches!(self.get(name), Self::Text(own) if own == text)

@@ -98,7 +98,7 @@ fn is_whole(event: &Json) -> bool {
         at.has_text("date_time") && at.has_text("time_zone")
     };
     event.has_id()
-        && event.has_text("name")
+        && event.is_text("name")
         && at("start_time")
         && at("end_time")
         && event.has_instant("effective_since")

@@ -83,7 +83,7 @@ impl Row for LayeredSchedule {
 /// Whether a layer says all that gives its users their turns.
 fn is_whole(layer: &Json) -> bool {
     layer.has_id()
-        && layer.has_text("name")
+        && layer.is_text("name")
         && has_its_people(layer)
         && layer.has_instant("start")
         && layer.may_have_instant("end")
