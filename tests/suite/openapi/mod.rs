@@ -17,9 +17,12 @@ mod walk;
 
 pub use description::violations;
 
+use host_harness::egress::cassette::{Body, RecordedOutcome};
 use pagerduty_simulator::{Exchange, TOKENS};
 use serde_json::{Value, json};
+use url::Url;
 
+use crate::fixtures::fixtures;
 use crate::support::{Bench, Opening, run};
 use description::{Description, token};
 use deviations::KNOWN_DEVIATIONS;
@@ -33,6 +36,44 @@ pub fn description() -> Option<Value> {
     };
     let text = std::fs::read_to_string(file).expect("the file is readable");
     Some(serde_json::from_str(&text).expect("the file is JSON"))
+}
+
+/// The recordings that stand in this repository.
+#[test]
+fn every_recorded_request_and_answer_follows_the_openapi_description() {
+    let Some(openapi) = description() else {
+        return;
+    };
+    let mut checked = 0;
+    for (file, cassette) in fixtures() {
+        for interaction in &cassette.interactions {
+            let RecordedOutcome::Response(answer) = &interaction.outcome else {
+                continue;
+            };
+            let uri = Url::parse(&interaction.request.uri).expect("an address");
+            let exchange = Exchange {
+                method: interaction.request.method.clone(),
+                path: uri.path().to_owned(),
+                query: uri.query_pairs().into_owned().collect(),
+                request_headers: Vec::new(),
+                request_body: json_of(&interaction.request.body),
+                status: answer.status.code,
+                response_body: json_of(&answer.body),
+            };
+            let found = violations(&openapi, &exchange);
+            assert!(found.is_empty(), "{}: {found:?}", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked} recorded requests are too few");
+}
+
+fn json_of(body: &Body) -> Option<Value> {
+    match body {
+        Body::None => None,
+        Body::Json(value) => Some(value.clone()),
+        Body::Text(text) | Body::Base64(text) => Some(json!(text)),
+    }
 }
 
 /// Whatever the connector sends, in tenants of several kinds.
