@@ -88,7 +88,7 @@ impl Bare {
     }
 
     /// A call with one request.
-    pub async fn get_account(&self, id: &str) -> Result<()> {
+    pub async fn get_account(&self, id: &String) -> Result<()> {
         let mut store = self.store();
         let instance = self.pre.instantiate_async(&mut store).await?;
         let guest = self.directory.load(&mut store, &instance)?;
@@ -98,7 +98,7 @@ impl Bare {
     }
 
     /// The same in an instance that is there already.
-    pub async fn get_account_again(&self, id: &str, times: u64) -> Result<std::time::Duration> {
+    pub async fn get_account_again(&self, id: &String, times: u64) -> Result<std::time::Duration> {
         let mut store = self.store();
         let instance = self.pre.instantiate_async(&mut store).await?;
         let guest = self.directory.load(&mut store, &instance)?;

@@ -27,6 +27,7 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
     let (accounts, _) =
         runtime.block_on(recording(&bench.small, "directory.list-accounts", &page))?;
     let id = accounts["items"][0]["id"].as_str().context("an account")?;
+    let id = &id.to_owned();
     let input = json!({ "id": id });
     let (_, account) =
         runtime.block_on(recording(&bench.small, "directory.get-account", &input))?;

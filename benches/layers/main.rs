@@ -41,10 +41,9 @@ fn main() -> Result<()> {
     let cache = etcetera::base_strategy::choose_base_strategy()
         .ok()
         .map(|places| etcetera::BaseStrategy::cache_dir(&places).join("iga-harness/compiled"));
-    let engine = Engine::new(EngineConfig {
-        cache,
-        ..EngineConfig::default()
-    })?;
+    let mut config = EngineConfig::default();
+    config.cache = cache;
+    let engine = Engine::new(config)?;
     let small = components::build("mutant-connector", &[]);
     let bench = Bench {
         small: runtime.block_on(Connector::load(&engine, &small))?,

@@ -119,7 +119,7 @@ const ROWS: &[(&str, &str, &str, Option<&str>, Option<f64>)] = &[
 /// left it out, is not shown.
 pub fn print(folder: &Path) {
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     table.set_header(["layer", "what", "median", "ratio", "at most"]);
     for (group, name, what, against, most) in ROWS {
         let Some(median) = median(folder, group, name) else {
