@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use criterion::Criterion;
 use host_harness::{Connector, Tenant, TenantConfig, contract::types::PageRequest};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use crate::{
     Bench,
@@ -43,30 +44,32 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
     let live = bench.small.open(TenantConfig::new(granted(&bench.small)))?;
     let mut group = criterion.benchmark_group("nothing");
     group.bench_function("bare", |bencher| {
-        bencher.iter_custom(|times| timed(bench, times, async || bare.nothing().await));
+        bencher.iter_custom(|times| timed(runtime, times, async || bare.nothing().await));
     });
     group.bench_function("live", |bencher| {
         bencher.iter_custom(|times| {
-            timed(bench, times, async || {
+            timed(runtime, times, async || {
                 live.get_last_activity(&[]).await?;
                 Ok(())
             })
         });
     });
     let replayed = replay(&bench.small, &account, 1)?;
-    group.bench_function("replay", |bencher| {
-        bencher.iter_custom(|times| {
-            timed(bench, times, async || {
-                replayed.get_last_activity(&[]).await?;
-                Ok(())
-            })
+    for (name, runtime) in [("replay", &bench.several), ("replay, hop", runtime)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                timed(runtime, times, async || {
+                    replayed.get_last_activity(&[]).await?;
+                    Ok(())
+                })
+            });
         });
-    });
+    }
     group.finish();
 
     let mut group = criterion.benchmark_group("one request");
     group.bench_function("bare", |bencher| {
-        bencher.iter_custom(|times| timed(bench, times, async || bare.get_account(id).await));
+        bencher.iter_custom(|times| timed(runtime, times, async || bare.get_account(id).await));
     });
     group.bench_function("bare, warm", |bencher| {
         bencher.iter_custom(|times| {
@@ -75,18 +78,20 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
                 .expect("it works")
         });
     });
-    group.bench_function("replay", |bencher| {
-        bencher.iter_custom(|times| {
-            replayed_for(bench, times, &bench.small, &account, async |tenant| {
-                tenant.get_account(id).await?;
-                Ok(())
-            })
+    for (name, runtime) in [("replay", &bench.several), ("replay, hop", runtime)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                replayed_for(runtime, times, &bench.small, &account, async |tenant| {
+                    tenant.get_account(id).await?;
+                    Ok(())
+                })
+            });
         });
-    });
+    }
     let live = bench.small.open(vendor.config(&bench.small)?)?;
     group.bench_function("loopback", |bencher| {
         bencher.iter_custom(|times| {
-            timed(bench, times, async || {
+            timed(runtime, times, async || {
                 live.get_account(id).await?;
                 Ok(())
             })
@@ -99,7 +104,7 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
     let mut group = criterion.benchmark_group("page of 100 accounts");
     group.bench_function("bare", |bencher| {
         bencher.iter_custom(|times| {
-            timed(bench, times, async || {
+            timed(runtime, times, async || {
                 bare.list_accounts(page_size).await?;
                 Ok(())
             })
@@ -107,12 +112,18 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
     });
     group.bench_function("replay", |bencher| {
         bencher.iter_custom(|times| {
-            replayed_for(bench, times, &bench.pagerduty, &accounts, async |tenant| {
-                let size = Some(page_size);
-                let page = tenant.list_accounts(PageRequest { token: None, size });
-                page.await?;
-                Ok(())
-            })
+            replayed_for(
+                &bench.several,
+                times,
+                &bench.pagerduty,
+                &accounts,
+                async |tenant| {
+                    let size = Some(page_size);
+                    let page = tenant.list_accounts(PageRequest { token: None, size });
+                    page.await?;
+                    Ok(())
+                },
+            )
         });
     });
     group.finish();
@@ -120,9 +131,9 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
 }
 
 /// Runs it that often.
-pub fn timed(bench: &Bench, times: u64, mut work: impl AsyncFnMut() -> Result<()>) -> Duration {
+pub fn timed(runtime: &Runtime, times: u64, mut work: impl AsyncFnMut() -> Result<()>) -> Duration {
     let started = Instant::now();
-    bench.runtime.block_on(async {
+    runtime.block_on(async {
         for _ in 0..times {
             work().await.expect("it works");
         }
@@ -132,7 +143,7 @@ pub fn timed(bench: &Bench, times: u64, mut work: impl AsyncFnMut() -> Result<()
 
 /// Makes a recorded call that often; opening the recording does not count.
 fn replayed_for(
-    bench: &Bench,
+    runtime: &Runtime,
     times: u64,
     connector: &Connector,
     recorded: &host_harness::egress::cassette::Cassette,
@@ -145,7 +156,7 @@ fn replayed_for(
         let calls = usize::try_from(now).expect("it is small");
         let tenant = replay(connector, recorded, calls).expect("the recording plays");
         let started = Instant::now();
-        bench.runtime.block_on(async {
+        runtime.block_on(async {
             for _ in 0..now {
                 call(&tenant).await.expect("it works");
             }

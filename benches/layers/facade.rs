@@ -48,14 +48,14 @@ pub fn bench(criterion: &mut Criterion, bench: &Bench) -> Result<()> {
     let mut group = criterion.benchmark_group("facade");
     group.bench_function("direct", |bencher| {
         bencher.iter_custom(|times| {
-            timed(bench, times, async || {
+            timed(runtime, times, async || {
                 tenant.validate().await?;
                 Ok(())
             })
         });
     });
     group.bench_function("served", |bencher| {
-        bencher.iter_custom(|times| timed(bench, times, async || served().await));
+        bencher.iter_custom(|times| timed(runtime, times, async || served().await));
     });
     group.finish();
     runtime.block_on(running.stop());

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use criterion::Criterion;
-use host_harness::{Connector, Engine, EngineConfig};
+use host_harness::{Connector, Engine, EngineConfig, ReplaysOn};
 
 fn main() -> Result<()> {
     // `cargo test --benches` wants to know whether it runs, not how fast.
@@ -43,12 +43,17 @@ fn main() -> Result<()> {
         .map(|places| etcetera::BaseStrategy::cache_dir(&places).join("iga-harness/compiled"));
     let mut config = EngineConfig::default();
     config.cache = cache;
+    config.replays = ReplaysOn::CallersThread;
     let engine = Engine::new(config)?;
     let small = components::build("mutant-connector", &[]);
     let bench = Bench {
         small: runtime.block_on(Connector::load(&engine, &small))?,
         pagerduty: runtime.block_on(Connector::bundled(&engine))?,
         small_bytes: small,
+        several: tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?,
         runtime,
     };
     calls::bench(&mut criterion, &bench).context("calls")?;
@@ -69,4 +74,6 @@ struct Bench {
     small_bytes: Vec<u8>,
     pagerduty: Connector,
     runtime: tokio::runtime::Runtime,
+    /// For replays on the caller's thread, as the command has it.
+    several: tokio::runtime::Runtime,
 }

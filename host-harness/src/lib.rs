@@ -79,6 +79,6 @@ pub use egress::{
     Budget, Credential, CredentialError, Network, Origin, OriginError, Refusal, RequestTrace,
     Resolve, SignInError, TraceOutcome, WithheldChange, policy::Grant,
 };
-pub use engine::{Engine, EngineConfig, EngineError};
+pub use engine::{Engine, EngineConfig, EngineError, ReplaysOn};
 pub use store::{Store, StoreError};
 pub use text::printable;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use host_harness::{
-    CallReport,
+    CallReport, Connector, Engine, EngineConfig, ReplaysOn,
     egress::cassette::{Cassette, Severity, lint},
 };
 use serde_json::Value;
@@ -41,6 +41,10 @@ pub fn fixtures() -> Vec<(PathBuf, Cassette)> {
 /// Plays a fixture's own calls. Pages follow each other by the tokens that the
 /// replay gives, which are those of the recording.
 async fn play(cassette: &Cassette) -> Played {
+    play_on(connector(), cassette).await
+}
+
+async fn play_on(connector: &Connector, cassette: &Cassette) -> Played {
     let calls: Arc<Mutex<Vec<CallReport>>> = Arc::default();
     let seen = Arc::clone(&calls);
     let config = replay_config(cassette.clone()).observe(move |report| {
@@ -49,7 +53,7 @@ async fn play(cassette: &Cassette) -> Played {
         report.elapsed = Duration::ZERO;
         seen.lock().expect("no panic").push(report);
     });
-    let tenant = connector().open(config).expect("it opens");
+    let tenant = connector.open(config).expect("it opens");
     let mut results = Vec::new();
     for call in &cassette.harness.calls {
         results.push(match tenant.call(&call.function, &call.input).await {
@@ -91,6 +95,31 @@ fn every_fixture_replays_completely_and_twice_with_the_same_output_requests_and_
             assert_eq!(first, third, "{}", path.display());
         }
     });
+}
+
+#[test]
+fn a_replay_is_the_same_on_the_callers_thread() {
+    run(async {
+        let mut config = EngineConfig::default();
+        config.replays = ReplaysOn::CallersThread;
+        let engine = Engine::new(config).expect("an engine");
+        let connector = Connector::bundled(&engine).await.expect("it loads");
+        for (path, cassette) in fixtures() {
+            let elsewhere = play(&cassette).await;
+            let here = play_on(&connector, &cassette).await;
+            assert_eq!(elsewhere, here, "{}", path.display());
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_runtime_with_one_thread_replays_on_another() {
+    let mut config = EngineConfig::default();
+    config.replays = ReplaysOn::CallersThread;
+    let engine = Engine::new(config).expect("an engine");
+    let connector = Connector::bundled(&engine).await.expect("it loads");
+    let (_, cassette) = fixtures().swap_remove(0);
+    assert_eq!(play_on(&connector, &cassette).await, play(&cassette).await);
 }
 
 #[test]

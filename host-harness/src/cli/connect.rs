@@ -18,7 +18,7 @@ use super::{
     sign_in::{self, SignIn},
 };
 use crate::{
-    Budget, Connector, Credential, Engine, EngineConfig, Grant, Network, Origin, Tenant,
+    Budget, Connector, Credential, Engine, EngineConfig, Grant, Network, Origin, ReplaysOn, Tenant,
     TenantConfig,
     egress::cassette::{Cassette, RecordedFrom, Recorder, Scrubber},
 };
@@ -67,6 +67,7 @@ impl Session {
 pub(super) fn engine() -> Result<Engine, Failure> {
     let config = EngineConfig {
         cache: cache_folder(),
+        replays: ReplaysOn::CallersThread,
         ..EngineConfig::default()
     };
     Ok(Engine::new(config)?)

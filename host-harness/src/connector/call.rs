@@ -7,6 +7,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
+use tokio::runtime::RuntimeFlavor;
 use wasmtime::{
     Store,
     component::{Type, Val, types::ComponentItem},
@@ -29,7 +30,9 @@ use crate::{
         Source, TenantEgress,
         policy::{Declaration, Denial, Grant, Policy},
     },
-    engine::{self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode, Used},
+    engine::{
+        self, CallClock, CallFailure, CallSetup, CallState, Engine, GuestLog, Mode, ReplaysOn, Used,
+    },
     spans::{Work, Worker},
     text::{printable, shortened},
 };
@@ -537,14 +540,24 @@ impl Tenant {
         + 'static,
     ) -> Result<(Result<T, CallFailure>, Used), CallError> {
         let tenant = self.clone();
-        let alone = tokio::task::spawn_blocking(move || {
+        let alone = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .map_err(|error| CallError::Trap(error.to_string()))?;
             let prepared = tenant.prepared()?;
             let engine = tenant.connector().engine();
-            engine
-                .block_on(engine::run(engine, setup, prepared, call))
-                .map_err(|error| CallError::Trap(error.to_string()))
-        });
-        alone
+            Ok(runtime.block_on(engine::run(engine, setup, prepared, call)))
+        };
+        let wanted = self.connector().engine().config().replays;
+        let flavor = tokio::runtime::Handle::current().runtime_flavor();
+        if wanted == ReplaysOn::CallersThread && flavor == RuntimeFlavor::MultiThread {
+            // Replays may follow each other for long, and are over at once for
+            // whoever waits: what waits beside them gets its turn here.
+            tokio::task::yield_now().await;
+            return tokio::task::block_in_place(alone);
+        }
+        tokio::task::spawn_blocking(alone)
             .await
             .unwrap_or_else(|error| Err(CallError::Trap(error.to_string())))
     }

@@ -5,9 +5,8 @@ mod cache;
 mod call;
 mod clock;
 mod log;
-mod runtimes;
 
-use std::{io, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
@@ -20,7 +19,6 @@ pub(crate) use clock::CallClock;
 pub use log::GuestLog;
 
 use cache::CompiledCache;
-use runtimes::Runtimes;
 
 /// How often an instance is interrupted so that others, and time-outs, get
 /// their turn. Spin and `wasmtime serve` use the same.
@@ -39,6 +37,22 @@ pub struct EngineConfig {
     /// can write there runs code as this process: the folder is made for the
     /// owner alone.
     pub cache: Option<PathBuf>,
+    /// Where replayed calls run.
+    pub replays: ReplaysOn,
+}
+
+/// Where replayed calls run. Each has a runtime of its own in any case: with one
+/// thread, on which the order in which things happen is the same every time.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReplaysOn {
+    /// On a thread for blocking work: right everywhere.
+    #[default]
+    ThreadOfItsOwn,
+    /// On the thread that makes the call, by [`tokio::task::block_in_place`],
+    /// where the runtime has several threads: no other has to be woken, which takes
+    /// longer than a small call. Whatever else the same task does waits meanwhile,
+    /// and in a [`LocalSet`](tokio::task::LocalSet) it panics.
+    CallersThread,
 }
 
 impl Default for EngineConfig {
@@ -47,6 +61,7 @@ impl Default for EngineConfig {
             memory: 64 << 20,
             concurrent_calls: 64,
             cache: None,
+            replays: ReplaysOn::default(),
         }
     }
 }
@@ -67,7 +82,6 @@ struct Shared {
     config: EngineConfig,
     turns: Arc<Semaphore>,
     cache: CompiledCache,
-    replays: Runtimes,
 }
 
 struct Flavour {
@@ -100,7 +114,6 @@ impl Engine {
             replay,
             turns: Arc::new(Semaphore::new(config.concurrent_calls as usize)),
             cache: CompiledCache::new(config.cache.clone()),
-            replays: Runtimes::default(),
             config,
         };
         Ok(Self {
@@ -129,11 +142,6 @@ impl Engine {
     ) -> wasmtime::Result<Component> {
         let engine = self.wasmtime(mode);
         self.shared.cache.load_or_compile(engine, sha256, bytes)
-    }
-
-    /// Runs a replayed call to its end. Blocks.
-    pub(crate) fn block_on<F: Future>(&self, call: F) -> io::Result<F::Output> {
-        self.shared.replays.block_on(call)
     }
 
     /// Waits for a place. There are as many as the allocator has instances.
