@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use criterion::Criterion;
-use host_harness::server::{
-    Access, LoadedConnectors, Reach, Server, ServerConfig, ServerLimits, TenantLimits,
-};
+use host_harness::server::{Access, LoadedConnectors, Reach, Server, ServerConfig};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};

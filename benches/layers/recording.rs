@@ -15,7 +15,6 @@ pub const USERS: usize = 100;
 
 /// A vendor on loopback.
 pub struct Vendor {
-    pub simulator: Simulator,
     listening: Listening,
     certificate: Certificate,
 }
@@ -30,7 +29,6 @@ impl Vendor {
         let local = ([127, 0, 0, 1], 0).into();
         let listening = simulator.listen_tls(local, &certificate).await?;
         Ok(Self {
-            simulator,
             listening,
             certificate,
         })
