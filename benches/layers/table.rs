@@ -5,114 +5,70 @@ use std::{fs, path::Path, time::Duration};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde_json::Value;
 
-/// What is shown: group, benchmark, what it is, what it is held against, and at
-/// most how much of that it may be.
-const ROWS: &[(&str, &str, &str, Option<&str>, Option<f64>)] = &[
-    (
-        "nothing",
-        "bare",
-        "bare wasmtime: instantiate and call",
-        None,
-        None,
-    ),
-    (
-        "nothing",
-        "live",
-        "the same through the host",
-        Some("bare"),
-        Some(2.0),
-    ),
-    (
-        "nothing",
-        "replay",
-        "the same in a replay",
-        Some("bare"),
-        None,
-    ),
-    (
-        "one request",
-        "bare, warm",
-        "bare wasmtime, instance kept",
-        Some("bare"),
-        None,
-    ),
-    (
-        "one request",
-        "bare",
-        "bare wasmtime, answered from memory",
-        None,
-        None,
-    ),
-    (
-        "one request",
-        "replay",
-        "the same in a replay",
-        Some("bare"),
-        Some(1.5),
-    ),
-    (
+/// One line.
+struct Line {
+    group: &'static str,
+    bench: &'static str,
+    what: &'static str,
+    /// The benchmark of the group that it is held against.
+    against: Option<&'static str>,
+    /// How much of that it may be.
+    most: Option<f64>,
+}
+
+const fn line(group: &'static str, bench: &'static str, what: &'static str) -> Line {
+    Line {
+        group,
+        bench,
+        what,
+        against: None,
+        most: None,
+    }
+}
+
+impl Line {
+    const fn against(mut self, bench: &'static str) -> Self {
+        self.against = Some(bench);
+        self
+    }
+
+    const fn at_most(mut self, ratio: f64) -> Self {
+        self.most = Some(ratio);
+        self
+    }
+}
+
+const LINES: &[Line] = &[
+    line("nothing", "bare", "bare wasmtime: instantiate and call"),
+    line("nothing", "live", "the same through the host")
+        .against("bare")
+        .at_most(2.0),
+    line("nothing", "replay", "the same in a replay").against("bare"),
+    line("nothing", "replay, hop", "the same, on another thread").against("bare"),
+    line("one request", "bare, warm", "bare wasmtime, instance kept").against("bare"),
+    line("one request", "bare", "bare wasmtime, answered from memory"),
+    line("one request", "replay", "the same in a replay")
+        .against("bare")
+        .at_most(1.5),
+    line("one request", "replay, hop", "the same, on another thread").against("bare"),
+    line(
         "one request",
         "loopback",
         "the same live, over TLS on loopback",
-        Some("bare"),
-        None,
-    ),
-    (
+    )
+    .against("bare"),
+    line(
         "page of 100 accounts",
         "bare",
         "bare wasmtime, answered from memory",
-        None,
-        None,
     ),
-    (
-        "page of 100 accounts",
-        "replay",
-        "the same in a replay",
-        Some("bare"),
-        None,
-    ),
-    (
-        "egress",
-        "policy",
-        "policy, a request of list-grants",
-        None,
-        None,
-    ),
-    (
-        "egress",
-        "cassette",
-        "one of 1,000 recorded answers",
-        None,
-        None,
-    ),
-    (
-        "egress",
-        "redaction",
-        "search of a page for the credential",
-        None,
-        None,
-    ),
-    (
-        "store",
-        "page of 1,000 grants",
-        "commit of 1,000 grants",
-        None,
-        None,
-    ),
-    (
-        "facade",
-        "direct",
-        "validate, over TLS on loopback",
-        None,
-        None,
-    ),
-    (
-        "facade",
-        "served",
-        "the same through the server",
-        Some("direct"),
-        None,
-    ),
+    line("page of 100 accounts", "replay", "the same in a replay").against("bare"),
+    line("egress", "policy", "policy, a request of list-grants"),
+    line("egress", "cassette", "one of 1,000 recorded answers"),
+    line("egress", "redaction", "search of a page for the credential"),
+    line("store", "page of 1,000 grants", "commit of 1,000 grants"),
+    line("facade", "direct", "validate, over TLS on loopback"),
+    line("facade", "served", "the same through the server").against("direct"),
 ];
 
 /// Prints the medians of the latest run. What was not measured, since a filter
@@ -121,8 +77,15 @@ pub fn print(folder: &Path) {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(["layer", "what", "median", "ratio", "at most"]);
-    for (group, name, what, against, most) in ROWS {
-        let Some(median) = median(folder, group, name) else {
+    for Line {
+        group,
+        bench,
+        what,
+        against,
+        most,
+    } in LINES
+    {
+        let Some(median) = median(folder, group, bench) else {
             continue;
         };
         let ratio = against

@@ -62,13 +62,15 @@ impl Python {
     /// Lists what is at that origin.
     pub(super) fn walk(&self, origin: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-c", SCRIPT, origin]);
+        // Isolated: what lies in the working folder, or in the environment's
+        // variables, is not Python's to import.
+        command.args(["-I", "-c", SCRIPT, origin]);
         command
     }
 
     fn has_client(&self) -> bool {
         let found = Command::new(&self.program)
-            .args(["-c", "import pagerduty"])
+            .args(["-I", "-c", "import pagerduty"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
