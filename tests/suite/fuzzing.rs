@@ -1,8 +1,8 @@
 //! What `fuzz/` fuzzes, briefly: all that is kept in its corpora, and inputs that
 //! are made of these.
 //!
-//! `PROPTEST_CASES=1000000 cargo test --test suite fuzzing` tries a million inputs
-//! with each target.
+//! `PROPTEST_CASES=1000000 cargo test --release --test suite fuzzing` tries a million
+//! inputs with each target.
 
 #[path = "../../fuzz/src/lib.rs"]
 pub mod targets;
