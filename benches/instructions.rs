@@ -23,7 +23,7 @@ use host_harness::{
 };
 
 /// What is counted: a name, and what prepares it. What that returns is counted.
-type Piece = (&'static str, fn() -> Result<Box<dyn FnOnce()>>);
+type Piece = (&'static str, fn() -> Result<Box<dyn FnMut()>>);
 
 const PIECES: &[Piece] = &[
     ("policy: one decision", policy),
@@ -43,14 +43,14 @@ fn main() -> Result<ExitCode> {
                 .iter()
                 .find(|(piece, _)| *piece == name)
                 .context("a known piece")?;
-            counted(prepare()?);
+            counted(&mut *prepare()?);
             return Ok(ExitCode::SUCCESS);
         }
         // `cargo bench`, as opposed to `cargo test --benches`.
         Some("--bench") => {}
         _ => {
             for (_, prepare) in PIECES {
-                counted(prepare()?);
+                counted(&mut *prepare()?);
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -70,7 +70,7 @@ fn main() -> Result<ExitCode> {
 
 /// What valgrind looks at, by its name.
 #[inline(never)]
-fn counted(piece: Box<dyn FnOnce()>) {
+fn counted(piece: &mut dyn FnMut()) {
     black_box(piece)();
 }
 
@@ -91,7 +91,7 @@ fn count(name: &str) -> Result<u64> {
         .with_context(|| format!("valgrind counts, and says: {told}"))
 }
 
-fn policy() -> Result<Box<dyn FnOnce()>> {
+fn policy() -> Result<Box<dyn FnMut()>> {
     let origin: Origin = "https://api.pagerduty.com".parse()?;
     let paths = [
         "/users",
@@ -137,14 +137,14 @@ fn recording() -> Result<String> {
     Ok(cassette.to_text())
 }
 
-fn reading() -> Result<Box<dyn FnOnce()>> {
+fn reading() -> Result<Box<dyn FnMut()>> {
     let text = recording()?;
     Ok(Box::new(move || {
         black_box(Cassette::parse(&text, "pages").is_ok());
     }))
 }
 
-fn cassette() -> Result<Box<dyn FnOnce()>> {
+fn cassette() -> Result<Box<dyn FnMut()>> {
     let player = Player::new(Cassette::parse(&recording()?, "pages")?)?;
     Ok(Box::new(move || {
         let uri = "https://api.pagerduty.com/users?offset=99&limit=100";
@@ -152,7 +152,7 @@ fn cassette() -> Result<Box<dyn FnOnce()>> {
     }))
 }
 
-fn redaction() -> Result<Box<dyn FnOnce()>> {
+fn redaction() -> Result<Box<dyn FnMut()>> {
     let redaction = Redaction::new(&Credential::token("a-token-that-nobody-repeats")?);
     let body = br#"{"id":"PABC123","name":"Ann Example"},"#.repeat(64 * 1024 / 38);
     Ok(Box::new(move || {
@@ -160,7 +160,7 @@ fn redaction() -> Result<Box<dyn FnOnce()>> {
     }))
 }
 
-fn json() -> Result<Box<dyn FnOnce()>> {
+fn json() -> Result<Box<dyn FnMut()>> {
     let accounts: Vec<Account> = (0..100)
         .map(|number| Account {
             id: format!("PUSER{number:02}"),

@@ -60,7 +60,9 @@ fn every_recorded_request_and_answer_follows_the_openapi_description() {
                 status: answer.status.code,
                 response_body: json_of(&answer.body),
             };
-            let found = violations(&openapi, &exchange);
+            let mut found = violations(&openapi, &exchange);
+            // What a recording does not tell has no format.
+            found.retain(|violation| !violation.contains("\"[scrubbed]\" is not a"));
             assert!(found.is_empty(), "{}: {found:?}", file.display());
             checked += 1;
         }
