@@ -561,3 +561,14 @@ proptest! {
         prop_assert!(Matcher::new(&cassette.interactions).take(&key).is_err());
     }
 }
+
+#[test]
+fn credentials_in_the_text_of_an_imported_answer_are_scrubbed() {
+    let har = include_str!("../../fuzz/corpus/import/har-tokens-in-text");
+    let cassette = convert::from_har(har, "tokens.har", &scrubber()).expect("it reads");
+    let text = cassette.to_text();
+    for secret in ["y_NbAkKc66ryYTWUXYEu", "0XBPWQQ", "eyJhbGciOi", "Bearer"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    assert!(text.contains("<p>sent: [scrubbed]"), "{text}");
+}

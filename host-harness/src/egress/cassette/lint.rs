@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     format::{Body, Cassette, RecordedFrom, RecordedOutcome},
     matcher::RequestKey,
-    scrub::find_email,
+    scrub::{TOKEN_SHAPES, find_email},
 };
 
 /// Something that a cassette should not have.
@@ -45,9 +45,6 @@ impl Severity {
 
 /// Domains that belong to nobody (RFC 2606).
 const RESERVED_DOMAINS: &[&str] = &["example.com", "example.org", "example.net"];
-
-/// Starts of texts that are credentials by their shape.
-const TOKEN_SHAPES: &[&str] = &["Token token=", "Bearer ", "pdus+_", "pdeu+_", "eyJhbGci"];
 
 /// After so many days a vendor may answer differently.
 const OLD_AFTER_DAYS: i64 = 365;

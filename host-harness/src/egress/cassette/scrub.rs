@@ -23,6 +23,10 @@ const POLICY: &str = "iga-scrub/1";
 
 const SCRUBBED: &str = "[scrubbed]";
 
+/// Starts of texts that are credentials by their shape.
+pub(super) const TOKEN_SHAPES: &[&str] =
+    &["Token token=", "Bearer ", "pdus+_", "pdeu+_", "eyJhbGci"];
+
 /// Fields that are secrets whatever they hold: tokens, and feeds that anybody
 /// who has the address can read (PagerDuty API: `http_cal_url` and its like).
 fn is_secret_field(name: &str) -> bool {
@@ -399,8 +403,9 @@ impl<'a> Pass<'a> {
     }
 
     fn text(&mut self, text: &str) -> String {
-        let mut clean = String::with_capacity(text.len());
-        let mut rest = text;
+        let without_tokens = self.without_tokens(text);
+        let mut clean = String::with_capacity(without_tokens.len());
+        let mut rest = without_tokens.as_str();
         while let Some((start, end)) = find_email(rest) {
             clean.push_str(&rest[..start]);
             clean.push_str(&self.scrubber.email_alias(&rest[start..end]));
@@ -423,6 +428,26 @@ impl<'a> Pass<'a> {
             self.count(kind);
         }
         replaced
+    }
+
+    /// Takes out what is shaped like a credential, up to its end.
+    fn without_tokens(&mut self, text: &str) -> String {
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((start, shape)) = TOKEN_SHAPES
+            .iter()
+            .filter_map(|shape| Some((rest.find(shape)?, shape)))
+            .min()
+        {
+            clean.push_str(&rest[..start]);
+            clean.push_str(SCRUBBED);
+            self.count("secret");
+            let token = rest[start + shape.len()..].trim_start_matches(['"', '\'', '\\', ' ']);
+            let ends = |c: char| c.is_whitespace() || "\"'\\,;&<>(){}[]".contains(c);
+            rest = token.find(ends).map_or("", |end| &token[end..]);
+        }
+        clean.push_str(rest);
+        clean
     }
 }
 
