@@ -36,7 +36,7 @@ pub enum Function {
 /// Where to go on. `is_valid` bounds what a token may ask for.
 pub trait Cursor: Sized {
     /// What a token holds of it.
-    fn write(&self) -> Json;
+    fn write(&self) -> Json<'static>;
 
     /// The inverse of `write`; none if something is missing.
     fn read(json: &Json) -> Option<Self>;

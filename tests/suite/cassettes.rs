@@ -572,3 +572,25 @@ fn credentials_in_the_text_of_an_imported_answer_are_scrubbed() {
     }
     assert!(text.contains("<p>sent: [scrubbed]"), "{text}");
 }
+
+#[test]
+fn fields_named_by_credentials_or_addresses_are_scrubbed_and_none_is_lost() {
+    let har = include_str!("../../fuzz/corpus/import/har-credentials-as-names");
+    let cassette = convert::from_har(har, "names.har", &scrubber()).expect("it reads");
+    let RecordedOutcome::Response(answer) = &cassette.interactions[0].outcome else {
+        panic!("{:?}", cassette.interactions[0].outcome);
+    };
+    let Body::Json(body) = &answer.body else {
+        panic!("{:?}", answer.body);
+    };
+    assert_eq!(body["[scrubbed]"], 2, "{body}");
+    assert_eq!(body["[scrubbed] 2"], 1, "{body}");
+    let members = body["members"].as_object().expect("an object");
+    let (name, member) = members.iter().next().expect("a member");
+    assert_eq!(
+        member["email"],
+        json!(name),
+        "one person, one alias: {body}"
+    );
+    assert!(!name.contains("ada"), "{body}");
+}

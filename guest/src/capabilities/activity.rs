@@ -192,7 +192,7 @@ const MAX_WINDOWS: u8 = 13;
 const WINDOW_MILLIS: i64 = audit::MAX_WINDOW_DAYS * DAY * 1000;
 
 impl Cursor for At {
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         Json::of([
             ("s", Json::Number(self.since)),
             ("n", Json::Number(self.until)),
@@ -315,7 +315,7 @@ fn add_records(
     let answer = reply.json()?;
     let records = reply.list(&answer, "records")?;
     for record in reply
-        .rows(records, Json::has_id, None)?
+        .rows(records, |record| record.has_id(), None)?
         .iter()
         .skip(at.skip as usize)
     {

@@ -1,7 +1,7 @@
 //! Audit records: what was changed, by whom.
 
 use crate::instants::Timestamp;
-use crate::pagerduty::json::Json;
+use crate::pagerduty::json::{Instants as _, Json};
 use crate::pagerduty::references::Reference;
 
 /// The list. It goes by cursor.

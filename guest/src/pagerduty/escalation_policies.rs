@@ -38,7 +38,7 @@ pub struct Rule {
     pub targets: Vec<Reference>,
     /// In minutes.
     delay: Option<u32>,
-    strategy: Json,
+    strategy: Json<'static>,
 }
 
 impl Row for EscalationPolicy {
@@ -73,17 +73,17 @@ impl Rule {
             id: json.text("id"),
             targets: json.objects("targets").map(Reference::read).collect(),
             delay: json.count("escalation_delay_in_minutes"),
-            strategy: json.get("escalation_rule_assignment_strategy").clone(),
+            strategy: json.get("escalation_rule_assignment_strategy").to_static(),
         }
     }
 
     /// For a request. Targets without a type are answered with a 404.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         let targets = self.targets.iter().map(Reference::write);
         // Without the feature that it is part of, a strategy is a 403, also the
         // one that is the default.
         let name = match &self.strategy {
-            Json::Text(name) => Some(name.clone()),
+            Json::Text(name) => Some(name.to_string()),
             strategy => strategy.text("type"),
         };
         let is_default = name.is_none_or(|name| name == "assign_to_everyone");

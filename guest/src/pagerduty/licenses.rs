@@ -4,7 +4,7 @@
 use crate::errors::{ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Client, Request, checked_id};
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Instants as _, Json, Row};
 use crate::pagerduty::references::Reference;
 
 /// The list of who holds which.

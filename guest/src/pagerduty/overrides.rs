@@ -5,7 +5,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::{DAY, Timestamp};
 use crate::pagerduty::client::{Change, Client, Reply, Request, vendor_id};
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Instants as _, Json, Row};
 use crate::pagerduty::schedules::Turn;
 
 /// How far ahead to look: PagerDuty names no limit for this list.
@@ -78,7 +78,8 @@ pub fn visible(
     let request = Request::get(format!("/schedules/{}", vendor_id(schedule)?))
         .with("since", &since.to_rfc3339())
         .with("until", &one.end.to_rfc3339());
-    let rendered = client.send(request)?.json()?;
+    let reply = client.send(request)?;
+    let rendered = reply.json()?;
     let overrides = rendered.get("schedule").get("overrides_subschedule");
     if !overrides.each("rendered_schedule_entries", &is_turn) {
         return Err(Error::invalid_response(

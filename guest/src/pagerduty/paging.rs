@@ -25,7 +25,7 @@ pub struct Place {
 
 impl Place {
     /// For a page token.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         Json::of([("a", self.at.into()), ("t", self.total.into())])
     }
 
@@ -270,14 +270,32 @@ fn read_reachable_after<T: Row>(
     first: Option<Result<Reply>>,
 ) -> Result<(Vec<T>, End)> {
     let mut all = Vec::new();
+    let end = see_reachable_after(client, list, first, &mut |row| all.push(row))?;
+    Ok((all, end))
+}
+
+/// `read_reachable`, where nobody needs all rows at once.
+pub fn see_reachable<T: Row>(
+    client: &Client,
+    list: &List<'_>,
+    see: &mut dyn FnMut(T),
+) -> Result<End> {
+    see_reachable_after(client, list, None, see)
+}
+
+fn see_reachable_after<T: Row>(
+    client: &Client,
+    list: &List<'_>,
+    first: Option<Result<Reply>>,
+    see: &mut dyn FnMut(T),
+) -> Result<End> {
     let mut keep = |row: &Json| {
         if row.is_object() {
-            all.push(T::read(row));
+            see(T::read(row));
         }
     };
     let rows_of = (T::MANY, T::is_identified as Identified);
-    let end = read_to_end(client, list, rows_of, first, &mut keep)?;
-    Ok((all, end))
+    read_to_end(client, list, rows_of, first, &mut keep)
 }
 
 /// `read_all`, whatever the rows are: `many` is what the list is called. The
@@ -289,7 +307,7 @@ pub fn read_rows(
     first: Option<Result<Reply>>,
     keep: Keep<'_>,
 ) -> Result<()> {
-    match read_to_end(client, list, (many, Json::has_id), first, keep)? {
+    match read_to_end(client, list, (many, |row| row.has_id()), first, keep)? {
         End::Complete => Ok(()),
         End::Capped => Err(capped(list.path)),
     }

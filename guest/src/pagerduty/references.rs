@@ -38,7 +38,7 @@ impl Reference {
     }
 
     /// For a request: what it points at, and nothing else.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         Json::of([
             ("id", self.id.as_str().into()),
             ("type", self.kind.as_deref().into()),

@@ -4,6 +4,7 @@
 //! depend on an argument.
 
 use crate::errors::{Error, Result};
+use crate::ids::Ids;
 use crate::pagerduty::errors;
 use crate::pagerduty::json::{Json, Page, Row};
 use crate::pagerduty::transport::Kept;
@@ -162,7 +163,7 @@ pub struct Reply {
 
 impl Reply {
     /// Reads it.
-    pub fn json(&self) -> Result<Json> {
+    pub fn json(&self) -> Result<Json<'_>> {
         let json = Json::parse(self.body.bytes());
         json.map_err(|error| self.request.unreadable(&error.to_string()))
     }
@@ -195,22 +196,21 @@ impl Reply {
     /// page that others follow; else nobody counts on from its places.
     pub fn rows<'j>(
         &self,
-        list: &'j [Json],
+        list: &'j [Json<'j>],
         is_identified: fn(&Json) -> bool,
         full: Option<usize>,
-    ) -> Result<Vec<&'j Json>> {
+    ) -> Result<Vec<&'j Json<'j>>> {
         let mut rows = Vec::new();
-        // Rows with other ids are not looked at any closer: there are pairs by the
-        // thousand.
-        let ids: Vec<&Json> = list.iter().map(|row| row.get("id")).collect();
-        let was_before = |place: usize| {
-            (0..place).any(|before| ids[before] == ids[place] && list[before] == list[place])
-        };
+        // Only rows whose ids were there are looked at any closer: there are pairs
+        // by the thousand.
+        let mut known = Ids::default();
+        let mut was_before =
+            |place: usize, row: &Json| !known.insert(&ids_of(row)) && list[..place].contains(row);
         for (place, row) in list.iter().enumerate() {
             if row.is_object() && !is_identified(row) {
                 return Err(self.request.unclear(row));
             }
-            if !row.is_object() || !was_before(place) {
+            if !row.is_object() || !was_before(place, row) {
                 rows.push(row);
             } else if full == Some(list.len()) {
                 rows.push(&Json::Null);
@@ -220,9 +220,20 @@ impl Reply {
     }
 
     /// A list as it is.
-    pub fn list<'j>(&self, json: &'j Json, name: &str) -> Result<&'j [Json]> {
+    pub fn list<'j>(&self, json: &'j Json<'j>, name: &str) -> Result<&'j [Json<'j>]> {
         json.list(name).ok_or_else(|| self.request.without(name))
     }
+}
+
+/// The id of a row, or of what it is about: some say only who has what.
+fn ids_of(row: &Json) -> String {
+    let mut ids = row.id();
+    if ids.is_empty() {
+        for (_, part) in row.fields() {
+            ids += &part.id();
+        }
+    }
+    ids
 }
 
 /// A path segment from outside: refuses what is not an id before it becomes

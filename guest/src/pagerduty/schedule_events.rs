@@ -14,7 +14,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Change, Client, vendor_id};
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Instants as _, Json, Row};
 use crate::pagerduty::schedules::is_open;
 use crate::pagerduty::schedules_v3::{self, has_its_people, user};
 
@@ -63,7 +63,7 @@ pub struct Members(pub Vec<Option<String>>);
 
 /// What an event is, but for its id, its members and when it took effect.
 #[derive(Clone)]
-pub struct Definition(Json);
+pub struct Definition(Json<'static>);
 
 impl Row for ShiftSchedule {
     const MANY: &'static str = "schedules";
@@ -151,17 +151,17 @@ impl Event {
             members: Members(strategy.objects("members").map(user).collect()),
             definition: Definition(Json::of([
                 ("name", json.text("name").as_deref().into()),
-                ("start_time", json.get("start_time").clone()),
-                ("end_time", json.get("end_time").clone()),
+                ("start_time", json.get("start_time").to_static()),
+                ("end_time", json.get("end_time").to_static()),
                 (
                     "effective_until",
                     json.text("effective_until").as_deref().into(),
                 ),
-                ("recurrence", json.get("recurrence").clone()),
+                ("recurrence", json.get("recurrence").to_static()),
                 ("type", strategy.text("type").as_deref().into()),
                 (
                     "shifts_per_member",
-                    strategy.get("shifts_per_member").clone(),
+                    strategy.get("shifts_per_member").to_static(),
                 ),
             ])),
             since: json.instant("effective_since"),
@@ -240,7 +240,7 @@ impl Members {
     }
 
     /// For a request or a step's payload.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         let members = self.0.iter().map(|member| member_of(member.as_deref()));
         Json::List(members.collect())
     }
@@ -252,7 +252,7 @@ impl Members {
 }
 
 /// A user, or an empty place.
-pub fn member_of(user: Option<&str>) -> Json {
+pub fn member_of(user: Option<&str>) -> Json<'static> {
     let kind = match user {
         Some(_) => "user_member",
         None => "empty_member",
@@ -262,13 +262,13 @@ pub fn member_of(user: Option<&str>) -> Json {
 
 impl Definition {
     /// For a step's payload.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         self.0.clone()
     }
 
     /// From a step's payload.
     pub fn read(json: &Json) -> Self {
-        Self(json.clone())
+        Self(json.to_static())
     }
 
     /// What people call it.
@@ -319,7 +319,7 @@ impl Definition {
                 || instant(&self.0, "effective_until") == instant(&other.0, "effective_until"))
     }
 
-    fn body(&self, members: &Members, since: Timestamp) -> Json {
+    fn body(&self, members: &Members, since: Timestamp) -> Json<'static> {
         let field = |name: &str| self.0.get(name).clone();
         let strategy = Json::of([
             ("type", field("type")),

@@ -20,7 +20,7 @@ use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Change, Client, vendor_id};
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Field, Instants as _, Json, Row, field_to_static};
 use crate::pagerduty::references::Reference;
 use crate::pagerduty::schedules::{self, Turn, has_its_people, is_open};
 
@@ -56,7 +56,7 @@ pub struct Layer {
     /// Whose turn it is, if the request asked and a restriction does not hide it.
     in_turn: Option<String>,
     /// All else, as it was.
-    rest: Vec<(String, Json)>,
+    rest: Vec<Field<'static>>,
 }
 
 impl Row for LayeredSchedule {
@@ -220,7 +220,7 @@ impl Layer {
         let entries = json.objects("rendered_schedule_entries");
         let rest = json.fields().iter().filter(|(name, value)| {
             // Null also stands for what could not be read.
-            let name = name.as_str();
+            let name = &**name;
             !COMPUTED.contains(&name) && !OWN.contains(&name) && *value != Json::Null
         });
         Self {
@@ -231,11 +231,11 @@ impl Layer {
             end: json.text("end"),
             virtual_start: json.text("rotation_virtual_start"),
             in_turn: entries.filter_map(Turn::read).map(|turn| turn.user).next(),
-            rest: rest.cloned().collect(),
+            rest: rest.map(field_to_static).collect(),
         }
     }
 
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         let users = self.users.iter().map(|user| {
             let user = Json::of([
                 ("id", user.id.as_str().into()),
@@ -245,14 +245,14 @@ impl Layer {
         });
         let mut fields = self.rest.clone();
         fields.extend([
-            ("start".to_owned(), utc(self.start.as_deref())),
+            ("start".into(), utc(self.start.as_deref())),
             // An explicit null says that it does not end.
-            ("end".to_owned(), utc(self.end.as_deref())),
+            ("end".into(), utc(self.end.as_deref())),
             (
-                "rotation_virtual_start".to_owned(),
+                "rotation_virtual_start".into(),
                 utc(self.virtual_start.as_deref()),
             ),
-            ("users".to_owned(), Json::List(users.collect())),
+            ("users".into(), Json::List(users.collect())),
         ]);
         Json::Object(fields)
     }
@@ -283,7 +283,7 @@ impl Layer {
     }
 
     /// What gives each place in the list its turns.
-    pub fn cadence(&self) -> Json {
+    pub fn cadence(&self) -> Json<'static> {
         let field = |name: &str| {
             let mut rest = self.rest.iter();
             let found = rest.find(|(field, _)| field == name);
@@ -386,7 +386,7 @@ impl Layer {
 }
 
 /// The same instant in UTC; what can't be read as it is.
-fn utc(instant: Option<&str>) -> Json {
+fn utc(instant: Option<&str>) -> Json<'static> {
     let text = instant.map(|text| match Timestamp::parse(text) {
         Some(instant) => instant.to_rfc3339(),
         None => text.to_owned(),

@@ -5,7 +5,7 @@ use crate::errors::Result;
 use crate::ids::unique;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Request, checked_id};
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Instants as _, Json, Row};
 use crate::pagerduty::schedules::{Turn, is_open};
 
 /// The list. Its rows are bare references.

@@ -5,7 +5,7 @@
 use crate::errors::{Error, ErrorCode, Result};
 use crate::instants::{DAY, Timestamp};
 use crate::pagerduty::client::{Change, Client, Request, vendor_id};
-use crate::pagerduty::json::Json;
+use crate::pagerduty::json::{Instants as _, Json};
 use crate::pagerduty::paging::{self, List};
 use crate::pagerduty::schedule_events::member_of;
 use crate::pagerduty::schedules_v3::{self, names_somebody, user};
@@ -103,7 +103,7 @@ impl Kind {
         json.has_id() && is_somebodys && has_range(json)
     }
 
-    fn write(self, one: &Single) -> Json {
+    fn write(self, one: &Single) -> Json<'static> {
         let instant = |at: Timestamp| at.to_rfc3339().as_str().into();
         let member = member_of(one.member.as_deref());
         let (start, end) = (instant(one.start), instant(one.end));
@@ -292,7 +292,7 @@ impl Once<'_> {
         // What an override is of can't be changed.
         if let Json::Object(fields) = &mut body {
             fields.retain(|(name, _)| {
-                !["type", "overridden_member", one.scope.field()].contains(&name.as_str())
+                !["type", "overridden_member", one.scope.field()].contains(&&**name)
             });
         }
         let path = self.path_of(kind, &one.id)?;
@@ -340,7 +340,8 @@ impl Once<'_> {
             .with("since", &now.to_rfc3339())
             .with("until", &until.to_rfc3339())
             .with("include[]", "final_schedule");
-        let rendered = self.client.send(request)?.json()?;
+        let reply = self.client.send(request)?;
+        let rendered = reply.json()?;
         let shifts = rendered.get("schedule").get("final_schedule");
         if !shifts.each("computed_shift_assignments", &says_where_it_is_from) {
             return Err(unclear(Kind::Override));

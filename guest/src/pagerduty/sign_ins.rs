@@ -3,6 +3,7 @@
 use crate::errors::Result;
 use crate::instants::Timestamp;
 use crate::pagerduty::client::{Change, Client, Reply, Request, checked_id};
+use crate::pagerduty::json::Instants as _;
 
 /// A user has a handful; a list that goes on for so many pages is a loop.
 const MAX_PAGES: usize = 50;

@@ -60,7 +60,7 @@ enum Mode {
 
 impl Cursor {
     /// For a page token.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         let mode = match self.mode {
             Mode::Whole => "c",
             Mode::Endings => "e",

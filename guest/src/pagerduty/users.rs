@@ -3,7 +3,7 @@
 use crate::errors::{Error, Result};
 use crate::pagerduty::client::{Change, Client, Request, checked_id};
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::json::{Json, Row};
+use crate::pagerduty::json::{Field, Json, Row};
 use crate::pagerduty::paging::{self, List, Place};
 use crate::pagerduty::references::Reference;
 
@@ -139,7 +139,11 @@ pub fn with_email(client: &Client, email: &str) -> Result<Option<User>> {
 
 /// Creates a user, in the name of the one with the e-mail address `from`, and
 /// has PagerDuty invite it.
-pub fn create(client: &Client, from: &str, fields: Vec<(&str, Json)>) -> Result<User> {
+pub fn create(
+    client: &Client,
+    from: &str,
+    fields: Vec<(&'static str, Json<'static>)>,
+) -> Result<User> {
     let reply = client.change(Change::post(PATH, &body(fields)).from(from))?;
     reply.one()
 }
@@ -147,7 +151,11 @@ pub fn create(client: &Client, from: &str, fields: Vec<(&str, Json)>) -> Result<
 /// Changes fields of a user. The others stay as they are, but PagerDuty wants
 /// name and e-mail address in every change. The licence must not go along with
 /// a change of role: PagerDuty finds one that fits, and refuses the old one.
-pub fn change(client: &Client, user: &User, mut fields: Vec<(&str, Json)>) -> Result<User> {
+pub fn change(
+    client: &Client,
+    user: &User,
+    mut fields: Vec<(&'static str, Json<'static>)>,
+) -> Result<User> {
     for (name, value) in [("name", &user.name), ("email", &user.email)] {
         if fields.iter().all(|(changed, _)| *changed != name) {
             let Some(value) = value else {
@@ -162,13 +170,9 @@ pub fn change(client: &Client, user: &User, mut fields: Vec<(&str, Json)>) -> Re
     client.change(Change::put(path, &body(fields)))?.one()
 }
 
-fn body(fields: Vec<(&str, Json)>) -> Json {
-    let mut user = vec![("type".to_owned(), "user".into())];
-    user.extend(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value)),
-    );
+fn body(fields: Vec<(&'static str, Json<'static>)>) -> Json<'static> {
+    let mut user: Vec<Field> = vec![("type".into(), "user".into())];
+    user.extend((fields.into_iter()).map(|(name, value)| (name.into(), value)));
     Json::of([("user", Json::Object(user))])
 }
 

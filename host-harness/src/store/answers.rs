@@ -39,7 +39,8 @@ impl Store {
     ) -> Result<Option<KeptAnswer>, StoreError> {
         let kept = "SELECT status, headers, body FROM answers WHERE run = ?1 AND request = ?2";
         self.read(|connection| {
-            let answer = connection.query_row(kept, params![run, request.0], |row| {
+            let mut statement = connection.prepare_cached(kept)?;
+            let answer = statement.query_row(params![run, request.0], |row| {
                 let headers: String = row.get("headers")?;
                 Ok(KeptAnswer {
                     status: row.get("status")?,
@@ -64,7 +65,7 @@ impl Store {
         cached: u64,
     ) -> Result<(), StoreError> {
         self.in_transaction(|transaction| {
-            let mut insert = transaction.prepare(
+            let mut insert = transaction.prepare_cached(
                 "INSERT INTO answers (run, request, status, headers, body)
                  VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?;

@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Memory for pages of the database, in KiB. What does not fit is on the disk.
 const CACHE_KIB: i64 = 16 * 1024;
 
+/// Pages of the log from which on it is copied into the database: 16 MiB.
+const LOG_PAGES: i64 = 4_000;
+
 /// A store of snapshots. One connection; open it once more to use it in two
 /// places at once.
 #[derive(Debug)]
@@ -177,7 +180,11 @@ impl Store {
             connection.execute_batch(&format!(
                 "PRAGMA trusted_schema = OFF;
                  PRAGMA foreign_keys = ON;
-                 PRAGMA cache_size = -{CACHE_KIB};"
+                 PRAGMA cache_size = -{};",
+                std::env::var("XCACHE")
+                    .ok()
+                    .and_then(|x| x.parse().ok())
+                    .unwrap_or(CACHE_KIB)
             ))
         })?;
         match self.read(migration::found)? {
@@ -210,6 +217,10 @@ impl Store {
         // readers wait for writers.
         self.connection
             .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        // A page that is written time and again is copied out of the log once for
+        // all of them.
+        self.connection
+            .pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
         // A loss of power may take the latest pages of a run with it, and with them
         // their checkpoints. What completes a run is waited for.
         self.connection

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Statement, ToSql, Transaction, params};
+use rusqlite::{CachedStatement, ToSql, Transaction, params};
 
 use super::{
     StoredNotice,
@@ -124,9 +124,9 @@ struct Staging<'t> {
     notes_duplicates: bool,
     /// Whether one of them was not there.
     is_news: bool,
-    insert: Statement<'t>,
-    same: Statement<'t>,
-    duplicate: Statement<'t>,
+    insert: CachedStatement<'t>,
+    same: CachedStatement<'t>,
+    duplicate: CachedStatement<'t>,
 }
 
 impl<'t> Staging<'t> {
@@ -144,16 +144,16 @@ impl<'t> Staging<'t> {
             of: name,
             notes_duplicates: true,
             is_news: false,
-            insert: transaction.prepare(&format!(
+            insert: transaction.prepare_cached(&format!(
                 "INSERT INTO staged_{name} (run, {}) VALUES (?1, {}) ON CONFLICT DO NOTHING",
                 columns.join(", "),
                 places.join(", "),
             ))?,
-            same: transaction.prepare(&format!(
+            same: transaction.prepare_cached(&format!(
                 "SELECT EXISTS (SELECT 1 FROM staged_{name} WHERE run = ?1 AND {})",
                 same.join(" AND "),
             ))?,
-            duplicate: transaction.prepare(
+            duplicate: transaction.prepare_cached(
                 "INSERT INTO staged_duplicates (run, of, key, differs) VALUES (?1, ?2, ?3, ?4)",
             )?,
         })

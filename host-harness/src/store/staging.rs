@@ -154,10 +154,11 @@ pub(super) fn count_requests(
     requests: u64,
     cached: u64,
 ) -> rusqlite::Result<()> {
-    transaction.execute(
-        "UPDATE runs SET requests = requests + ?2, cached = cached + ?3 WHERE id = ?1",
-        params![run, requests, cached],
-    )?;
+    transaction
+        .prepare_cached(
+            "UPDATE runs SET requests = requests + ?2, cached = cached + ?3 WHERE id = ?1",
+        )?
+        .execute(params![run, requests, cached])?;
     Ok(())
 }
 

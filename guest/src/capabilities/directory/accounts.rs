@@ -11,7 +11,7 @@ use crate::pagerduty::user_walk;
 use crate::pagerduty::users::{self, User};
 
 impl Cursor for user_walk::Cursor {
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         self.write()
     }
 

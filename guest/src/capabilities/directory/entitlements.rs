@@ -88,7 +88,7 @@ pub const TEAM_ROLES: [(&str, &str); 3] = [
 struct At(Position);
 
 impl Cursor for At {
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         self.0.write()
     }
 

@@ -20,7 +20,7 @@ pub struct Position {
 
 impl Position {
     /// For a page token.
-    pub fn write(&self) -> Json {
+    pub fn write(&self) -> Json<'static> {
         Json::of([
             ("f", u32::from(self.phase).into()),
             ("p", self.place.write()),

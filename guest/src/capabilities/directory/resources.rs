@@ -22,7 +22,7 @@ const PHASES: u8 = 5;
 struct At(Position);
 
 impl Cursor for At {
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         self.0.write()
     }
 

@@ -4,7 +4,7 @@ use super::step::Leaving;
 use crate::errors::{Error, ErrorCode, Result};
 use crate::pagerduty::client::checked_id;
 use crate::pagerduty::errors::clean;
-use crate::pagerduty::json::Json;
+use crate::pagerduty::json::{Field, Json};
 use crate::pagerduty::users::User;
 
 /// An account.
@@ -36,17 +36,17 @@ pub struct Subject {
 }
 
 /// A payload under construction.
-pub struct Payload(Vec<(String, Json)>);
+pub struct Payload(Vec<Field<'static>>);
 
 impl Payload {
     /// With that field.
-    pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
-        self.0.push((name.to_owned(), value.into()));
+    pub fn with(mut self, name: &'static str, value: impl Into<Json<'static>>) -> Self {
+        self.0.push((name.into(), value.into()));
         self
     }
 
     /// As it is.
-    pub fn done(self) -> Json {
+    pub fn done(self) -> Json<'static> {
         Json::Object(self.0)
     }
 }
@@ -100,10 +100,10 @@ impl Parties {
     }
 
     /// Adds them to a payload.
-    pub fn write(&self, payload: &mut Vec<(String, Json)>) {
-        let mut add = |party: &Party, id: &str, name: &str| {
-            payload.push((id.to_owned(), party.id.as_str().into()));
-            payload.push((name.to_owned(), party.name.as_str().into()));
+    pub fn write(&self, payload: &mut Vec<Field<'static>>) {
+        let mut add = |party: &Party, id: &'static str, name: &'static str| {
+            payload.push((id.into(), party.id.as_str().into()));
+            payload.push((name.into(), party.name.as_str().into()));
         };
         add(&self.from, "from", "from_name");
         if let Some(to) = &self.to {
@@ -144,7 +144,7 @@ impl Subject {
     }
 
     /// A payload with one field more.
-    pub fn payload(&self, name: &str, value: Json) -> Json {
+    pub fn payload(&self, name: &'static str, value: Json<'static>) -> Json<'static> {
         let payload = self.parties.payload();
         payload
             .with("schedule", self.schedule.as_str())

@@ -196,7 +196,7 @@ pub fn restore(client: &Client, payload: &Json) -> Result<Applied> {
     Ok(applied(Effect::Updated, None))
 }
 
-fn write_rules(rules: &[Rule]) -> Json {
+fn write_rules(rules: &[Rule]) -> Json<'static> {
     Json::List(rules.iter().map(Rule::write).collect())
 }
 

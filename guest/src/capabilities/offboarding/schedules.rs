@@ -174,7 +174,7 @@ struct Part {
     /// Whether somebody else is there.
     has_others: bool,
     /// What gives the places their turns.
-    cadence: Json,
+    cadence: Json<'static>,
     /// Whether the account is not to stay in any other layer.
     is_all: bool,
 }
@@ -194,7 +194,7 @@ impl Part {
                 id: layer.id(),
                 places,
                 has_others: layer.flag("others").ok_or_else(malformed)?,
-                cadence: layer.get("cadence").clone(),
+                cadence: layer.get("cadence").to_static(),
                 is_all,
             });
         }

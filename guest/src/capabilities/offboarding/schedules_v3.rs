@@ -176,7 +176,7 @@ impl Part {
         }
     }
 
-    fn write(&self) -> Json {
+    fn write(&self) -> Json<'static> {
         Json::of([
             ("id", self.id.as_str().into()),
             ("begun", Json::Flag(self.had_begun)),

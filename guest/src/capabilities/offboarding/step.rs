@@ -26,7 +26,7 @@ pub struct Draft {
     /// For a person to read before saying yes.
     pub summary: String,
     /// An object with all that `apply` needs. It is public: no secrets.
-    pub payload: Json,
+    pub payload: Json<'static>,
 }
 
 /// What part of a plan comes to.
@@ -62,7 +62,7 @@ impl Draft {
 }
 
 /// The payload that `into_step` wrote.
-pub fn payload(step: &Step) -> Result<Json> {
+pub fn payload(step: &Step) -> Result<Json<'_>> {
     let versioned = Json::parse(step.payload.as_bytes()).ok();
     let payload = versioned
         .filter(|json| json.number("v") == Some(VERSION))

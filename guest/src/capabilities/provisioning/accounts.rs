@@ -101,7 +101,11 @@ fn name_of(account: &NewAccount) -> String {
 ///
 /// There are no two users of one address, so a creation whose fate is not known
 /// may be sent again once the address has been looked for.
-fn create(client: &Client, email: &str, fields: &[(&str, Json)]) -> Result<(User, bool)> {
+fn create(
+    client: &Client,
+    email: &str,
+    fields: &[(&'static str, Json<'static>)],
+) -> Result<(User, bool)> {
     let from = users::requester(client)?;
     let mut waits = WAITS.into_iter();
     let mut is_uncertain = false;

@@ -55,7 +55,7 @@ pub fn check_seat(client: &Client, role: &str, license: Option<&str>) -> Result<
 }
 
 /// The reference by which a user is given a licence.
-pub fn reference(license: &str) -> Json {
+pub fn reference(license: &str) -> Json<'static> {
     Json::of([("id", license.into()), ("type", "license_reference".into())])
 }
 

@@ -353,6 +353,7 @@ impl<'a> Pass<'a> {
     fn value(&mut self, field: Option<&str>, value: &mut Value) {
         match value {
             Value::Object(fields) => {
+                self.field_names(fields);
                 for (name, value) in fields.iter_mut() {
                     if is_secret_field(name) && !value.is_null() {
                         self.count("secret");
@@ -376,6 +377,29 @@ impl<'a> Pass<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Some vendors name fields by addresses, or worse. Names of people stay: they
+    /// would be found in what documented fields are called.
+    fn field_names(&mut self, fields: &mut Map<String, Value>) {
+        let is_clean = |name: &String| {
+            find_email(name).is_none() && !TOKEN_SHAPES.iter().any(|shape| name.contains(shape))
+        };
+        if fields.keys().all(is_clean) {
+            return;
+        }
+        for (name, value) in std::mem::take(fields) {
+            let clean = self.without_addresses(&name);
+            let mut own = clean.clone();
+            // Two of them may look alike now; neither is lost.
+            for number in 2.. {
+                if !fields.contains_key(&own) {
+                    break;
+                }
+                own = format!("{clean} {number}");
+            }
+            fields.insert(own, value);
         }
     }
 
@@ -403,16 +427,7 @@ impl<'a> Pass<'a> {
     }
 
     fn text(&mut self, text: &str) -> String {
-        let without_tokens = self.without_tokens(text);
-        let mut clean = String::with_capacity(without_tokens.len());
-        let mut rest = without_tokens.as_str();
-        while let Some((start, end)) = find_email(rest) {
-            clean.push_str(&rest[..start]);
-            clean.push_str(&self.scrubber.email_alias(&rest[start..end]));
-            self.count("email");
-            rest = &rest[end..];
-        }
-        clean.push_str(rest);
+        let clean = self.without_addresses(text);
         let Some(names) = &self.names else {
             return clean;
         };
@@ -428,6 +443,21 @@ impl<'a> Pass<'a> {
             self.count(kind);
         }
         replaced
+    }
+
+    /// Without credentials, and with pseudonyms for e-mail addresses.
+    fn without_addresses(&mut self, text: &str) -> String {
+        let without_tokens = self.without_tokens(text);
+        let mut clean = String::with_capacity(without_tokens.len());
+        let mut rest = without_tokens.as_str();
+        while let Some((start, end)) = find_email(rest) {
+            clean.push_str(&rest[..start]);
+            clean.push_str(&self.scrubber.email_alias(&rest[start..end]));
+            self.count("email");
+            rest = &rest[end..];
+        }
+        clean.push_str(rest);
+        clean
     }
 
     /// Takes out what is shaped like a credential, up to its end.
