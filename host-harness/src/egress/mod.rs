@@ -436,7 +436,10 @@ impl CallEgress {
         let key = match &self.cache {
             Some(cache) if !changes => {
                 let key = RequestKey::of(&parts.method, &parts.uri, &parts.headers, &body);
-                let kept = key.and_then(|key| cache.find(&key));
+                let kept = match &key {
+                    Some(key) => cache.find(key).await,
+                    None => None,
+                };
                 if let Some((parts, body)) = kept.and_then(KeptAnswer::into_parts) {
                     self.spending.received(body.len())?;
                     passage.cached = true;
@@ -500,12 +503,12 @@ impl CallEgress {
                 Err(refusal) => recorder.failure(pending, refusal.code(), started.elapsed()),
             }
         }
-        self.remember(key, &outcome);
+        self.remember(key, &outcome).await;
         outcome
     }
 
     /// Keeps an answer for the next time that it is asked for.
-    fn remember(
+    async fn remember(
         &self,
         key: Option<RequestKey>,
         outcome: &Result<(http::response::Parts, Bytes), Refusal>,
@@ -513,7 +516,7 @@ impl CallEgress {
         if let (Some(cache), Some(key), Ok((parts, body))) = (&self.cache, key, outcome)
             && let Some(answer) = KeptAnswer::of(parts.status, &parts.headers, body)
         {
-            cache.keep(&key, &answer);
+            cache.keep(&key, answer).await;
         }
     }
 

@@ -248,7 +248,8 @@ mod tests {
         );
         assert_eq!(room(&mut state, "GET /a", now), 0, "refused is refused");
         let later = now + Duration::from_secs(20);
-        assert!(state.admit("GET /a", later).is_ok());
+        let admitted = state.admit("GET /a", later);
+        assert_eq!(admitted.err(), None, "there is room");
         state.observe("GET /a", StatusCode::OK, &told(5, 4, 60), later);
         // The one that was let through is not answered yet, as far as is known.
         assert_eq!(room(&mut state, "GET /a", later), 3);

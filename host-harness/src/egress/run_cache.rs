@@ -7,18 +7,20 @@
 use std::{fmt, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Where the answers of a run are kept.
+#[async_trait]
 pub(crate) trait AnswerCache: fmt::Debug + Send + Sync {
     /// The answer that this request has had.
-    fn find(&self, request: &RequestKey) -> Option<KeptAnswer>;
+    async fn find(&self, request: &RequestKey) -> Option<KeptAnswer>;
 
     /// Keeps the answer to a request.
-    fn keep(&self, request: &RequestKey, answer: &KeptAnswer);
+    async fn keep(&self, request: &RequestKey, answer: KeptAnswer);
 
     /// A request could not be answered from here, and goes on its way.
     fn passed_on(&self);

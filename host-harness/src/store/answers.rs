@@ -19,7 +19,6 @@ pub(crate) struct StoredAnswer {
 }
 
 impl StoredAnswer {
-    /// Takes a millisecond for a large one: best before anybody waits for the store.
     pub(crate) fn new(request: &RequestKey, answer: &KeptAnswer) -> Self {
         Self {
             request: *request,
@@ -79,6 +78,15 @@ impl Store {
                 insert.execute(params![run, request.0, status, headers, body])?;
             }
             count_requests(transaction, run, requests, cached)
+        })
+    }
+
+    /// Which requests of the run have an answer.
+    pub(crate) fn answered(&self, run: i64) -> Result<Vec<RequestKey>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT request FROM answers WHERE run = ?1")?;
+            let keys = statement.query_map([run], |row| Ok(RequestKey(row.get(0)?)))?;
+            keys.collect()
         })
     }
 

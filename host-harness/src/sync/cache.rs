@@ -1,26 +1,35 @@
 //! The answers of a run, kept in its store: so that a run which is cut off sees
 //! the same world when it goes on.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use async_trait::async_trait;
 
 use super::shared::SharedStore;
 use crate::{
     egress::{AnswerCache, KeptAnswer, RequestKey},
-    store::{StoreError, StoredAnswer},
+    store::{Store, StoreError, StoredAnswer},
 };
 
 /// The answers of one run.
 #[derive(Debug)]
 pub(super) struct RunCache {
     store: SharedStore,
-    state: Mutex<State>,
+    answers: Arc<Answers>,
     requests: AtomicU64,
     cached: AtomicU64,
+}
+
+/// What the store's thread is told of.
+#[derive(Debug, Default)]
+struct Answers {
+    state: Mutex<State>,
     /// Those that the store does not count yet.
     uncounted: AtomicU64,
     uncounted_cached: AtomicU64,
@@ -30,8 +39,11 @@ pub(super) struct RunCache {
 struct State {
     /// None until it is known which one it is.
     run: Option<i64>,
-    /// What came before that.
-    early: Vec<StoredAnswer>,
+    /// What the store does not have yet. All of it is written at once.
+    unwritten: Vec<(RequestKey, KeptAnswer)>,
+    /// The starts of the keys of all answers that there may be: most requests are
+    /// new, and need not wait to hear it from the store.
+    known: HashSet<u64>,
     failure: Option<StoreError>,
     /// What the page that is being read was told.
     touched: Vec<RequestKey>,
@@ -41,30 +53,39 @@ impl RunCache {
     pub(super) fn new(store: SharedStore) -> Self {
         Self {
             store,
-            state: Mutex::default(),
+            answers: Arc::default(),
             requests: AtomicU64::new(0),
             cached: AtomicU64::new(0),
-            uncounted: AtomicU64::new(0),
-            uncounted_cached: AtomicU64::new(0),
         }
     }
 
     /// From here on answers belong to that run. What came before is kept where
     /// the run has nothing else: who goes on with a run asks anew whose the
     /// credential is.
-    pub(super) fn begin(&self, run: i64) -> Result<(), StoreError> {
-        let mut state = self.state();
-        state.run = Some(run);
-        let early = std::mem::take(&mut state.early);
-        drop(state);
-        let (requests, cached) = self.take_uncounted();
-        self.store.now().keep_answers(run, &early, requests, cached)
+    pub(super) async fn begin(&self, run: i64) -> Result<(), StoreError> {
+        let answers = Arc::clone(&self.answers);
+        let begun = self.store.with(move |store| {
+            let known = store.answered(run)?;
+            let mut state = answers.state();
+            state.run = Some(run);
+            state.known.extend(known.iter().map(start));
+            drop(state);
+            answers.write(store)
+        });
+        begun.await
     }
 
-    /// Why answers could not be kept, if they could not: nothing that comes after
-    /// is sure to be of the same world.
-    pub(super) fn failure(&self) -> Option<StoreError> {
-        self.state().failure.take()
+    /// Waits until what the page was told is written. Why that can't be, if it
+    /// can't: nothing that comes after is sure to be of the same world.
+    pub(super) async fn settle(&self) -> Result<(), StoreError> {
+        let answers = Arc::clone(&self.answers);
+        let settled = self
+            .store
+            .with(move |_| match answers.state().failure.take() {
+                Some(error) => Err(error),
+                None => Ok(()),
+            });
+        settled.await
     }
 
     /// Requests that left since this process began, and those that did not.
@@ -77,103 +98,128 @@ impl RunCache {
 
     /// Of these, what the store does not know. It is up to the caller to tell it.
     pub(super) fn take_uncounted(&self) -> (u64, u64) {
+        self.answers.take_uncounted()
+    }
+
+    /// A page has come to its end: what it was told is right.
+    pub(super) fn believe(&self) {
+        self.answers.state().touched.clear();
+    }
+
+    /// A page was told what it can't use: whatever that was, it is asked for once
+    /// more. Else a run would never get by an answer that was bad.
+    pub(super) async fn disbelieve(&self) -> Result<(), StoreError> {
+        let (run, touched) = {
+            let mut state = self.answers.state();
+            (state.run, std::mem::take(&mut state.touched))
+        };
+        match run {
+            Some(run) if !touched.is_empty() => {
+                let forgotten = self
+                    .store
+                    .with(move |store| store.forget_answers(run, &touched));
+                forgotten.await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the store of requests that led to nothing, if it can be told.
+    pub(super) async fn count(&self) {
+        let answers = Arc::clone(&self.answers);
+        let counted = self.store.with(move |store| answers.write(store)).await;
+        if let Err(error) = counted {
+            tracing::warn!(target: "harness::sync", "requests are not counted: {error}");
+        }
+    }
+}
+
+impl Answers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_uncounted(&self) -> (u64, u64) {
         (
             self.uncounted.swap(0, Ordering::Relaxed),
             self.uncounted_cached.swap(0, Ordering::Relaxed),
         )
     }
 
-    /// A page has come to its end: what it was told is right.
-    pub(super) fn believe(&self) {
-        self.state().touched.clear();
-    }
-
-    /// A page was told what it can't use: whatever that was, it is asked for once
-    /// more. Else a run would never get by an answer that was bad.
-    pub(super) fn disbelieve(&self) -> Result<(), StoreError> {
-        let (run, touched) = {
+    /// Writes what is not written, in one transaction, with the count of requests.
+    fn write(&self, store: &mut Store) -> Result<(), StoreError> {
+        let (run, unwritten) = {
             let mut state = self.state();
-            (state.run, std::mem::take(&mut state.touched))
+            let Some(run) = state.run else {
+                return Ok(());
+            };
+            (run, std::mem::take(&mut state.unwritten))
         };
-        match run {
-            Some(run) if !touched.is_empty() => self.store.now().forget_answers(run, &touched),
-            _ => Ok(()),
-        }
-    }
-
-    /// Tells the store of requests that led to nothing, if it can be told.
-    pub(super) fn count(&self) {
-        let Some(run) = self.state().run else {
-            return;
-        };
+        let answers = unwritten.iter();
+        let answers: Vec<StoredAnswer> = answers
+            .map(|(request, answer)| StoredAnswer::new(request, answer))
+            .collect();
         let (requests, cached) = self.take_uncounted();
-        let counted = self.store.now().keep_answers(run, &[], requests, cached);
-        if let Err(error) = counted {
-            tracing::warn!(target: "harness::sync", "requests are not counted: {error}");
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fail(&self, error: StoreError) {
-        self.state().failure.get_or_insert(error);
+        store.keep_answers(run, &answers, requests, cached)
     }
 }
 
+#[async_trait]
 impl AnswerCache for RunCache {
-    fn find(&self, request: &RequestKey) -> Option<KeptAnswer> {
-        let run = self.state().run?;
-        let found = waiting(|| self.store.now().answer(run, request));
-        let found = found.unwrap_or_else(|error| {
-            self.fail(error);
+    async fn find(&self, request: &RequestKey) -> Option<KeptAnswer> {
+        let (run, request) = {
+            let state = self.answers.state();
+            // One that is not written yet is, before the store is asked.
+            (
+                state.run?,
+                *state.known.contains(&start(request)).then_some(request)?,
+            )
+        };
+        let found = self.store.with(move |store| store.answer(run, &request));
+        let found = found.await.unwrap_or_else(|error| {
+            self.answers.state().failure.get_or_insert(error);
             None
         });
         if found.is_some() {
-            self.state().touched.push(*request);
+            self.answers.state().touched.push(request);
             self.cached.fetch_add(1, Ordering::Relaxed);
-            self.uncounted_cached.fetch_add(1, Ordering::Relaxed);
+            self.answers
+                .uncounted_cached
+                .fetch_add(1, Ordering::Relaxed);
         }
         found
     }
 
-    fn keep(&self, request: &RequestKey, answer: &KeptAnswer) {
-        let answer = StoredAnswer::new(request, answer);
-        let run = {
-            let mut state = self.state();
-            match state.run {
-                Some(run) => {
-                    state.touched.push(*request);
-                    run
-                }
-                None => {
-                    state.early.push(answer);
-                    return;
-                }
+    async fn keep(&self, request: &RequestKey, answer: KeptAnswer) {
+        {
+            let mut state = self.answers.state();
+            state.known.insert(start(request));
+            state.unwritten.push((*request, answer));
+            if state.run.is_none() {
+                return;
+            }
+            state.touched.push(*request);
+        }
+        let answers = Arc::clone(&self.answers);
+        let write = move |store: &mut Store| {
+            // Else an earlier one has written this one as well.
+            if !answers.state().unwritten.is_empty()
+                && let Err(error) = answers.write(store)
+            {
+                answers.state().failure.get_or_insert(error);
             }
         };
-        let (requests, cached) = self.take_uncounted();
-        let kept = waiting(|| {
-            let mut store = self.store.now();
-            store.keep_answers(run, &[answer], requests, cached)
-        });
-        if let Err(error) = kept {
-            self.fail(error);
-        }
+        self.store.later(write).await;
     }
 
     fn passed_on(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.uncounted.fetch_add(1, Ordering::Relaxed);
+        self.answers.uncounted.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// For what may have to wait for another tenant's write to the same store: it must
-/// not keep this thread from the work of others meanwhile, where there are others.
-fn waiting<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
-    }
+/// The start of a key: a digest, of which eight bytes are as good as all.
+fn start(request: &RequestKey) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = request.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }

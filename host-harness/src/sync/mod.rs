@@ -131,8 +131,19 @@ pub async fn run(
     options: &SyncOptions,
     observer: &Observer<'_>,
 ) -> Result<Outcome, SyncError> {
+    let (store, thread) = SharedStore::new(store);
+    let outcome = run_into(store, tenant, options, observer).await;
+    thread.closed().await;
+    outcome
+}
+
+async fn run_into(
+    store: SharedStore,
+    tenant: &Tenant,
+    options: &SyncOptions,
+    observer: &Observer<'_>,
+) -> Result<Outcome, SyncError> {
     let began = Instant::now();
-    let store = SharedStore::new(store);
     let cache = Arc::new(RunCache::new(store.clone()));
     let tenant = tenant.remembering(Arc::clone(&cache) as Arc<_>);
     // Whose is the credential? Asked each time, also by who goes on.
@@ -147,12 +158,12 @@ pub async fn run(
         hint: None,
     });
     let limits: Vec<StoredNotice> = limits.collect();
-    let stored = identified(&store, options, connector, identity.id)?;
-    let _lock = store.now().lock(&stored)?;
+    let stored = identified(&store, options, connector, identity.id).await?;
+    store.lock(&stored).await?;
     let (run, resumed) = begin(&store, &stored, options, connector, read_as, limits).await?;
-    cache.begin(run.id)?;
+    cache.begin(run.id).await?;
     (observer)(Event::Began { run: &run, resumed });
-    let previous = store.now().latest_complete(&stored)?;
+    let previous = latest_complete(&store, &stored).await?;
     let expected = Arc::new(Expected {
         run: run.id,
         tenant: stored.id,
@@ -174,9 +185,12 @@ pub async fn run(
     for function in Function::ALL {
         match reading.read(function).await {
             Ok(Read::Through) => {}
-            Ok(Read::Stopped) => return Ok(Outcome::Stopped(current(&store.now(), &stored)?)),
+            Ok(Read::Stopped) => {
+                let run = store.with(move |store| current(store, &stored)).await?;
+                return Ok(Outcome::Stopped(run));
+            }
             Err(error) => {
-                cache.count();
+                cache.count().await;
                 return Err(error);
             }
         }
@@ -202,11 +216,13 @@ pub async fn accept(store: Store, tenant: &str, by: &str) -> Result<Outcome, Syn
         .ok_or_else(nothing)?;
     let previous = store.latest_complete(&stored)?.map(|run| run.id);
     let by = by.to_owned();
-    let store = SharedStore::new(store);
+    let (store, thread) = SharedStore::new(store);
     let summary = store
         .with(move |store| complete(store, &stored, run.id, previous, &run.findings, Some(&by)))
-        .await?;
-    Ok(Outcome::Complete(summary))
+        .await;
+    drop(store);
+    thread.closed().await;
+    Ok(Outcome::Complete(summary?))
 }
 
 /// The tenant in the store that a credential is for, if it is there: by what the
@@ -273,7 +289,7 @@ fn read_as(tenant: &Tenant, identity: &Identity) -> String {
 }
 
 /// The tenant in the store that the credential is for.
-fn identified(
+async fn identified(
     store: &SharedStore,
     options: &SyncOptions,
     connector: &Connector,
@@ -285,7 +301,11 @@ fn identified(
         None => vendor_id.clone(),
     };
     let app = &connector.descriptor().app_id;
-    let stored = store.now().enter_tenant(&name, app, &vendor_id)?;
+    let entered = {
+        let (name, app, vendor_id) = (name.clone(), app.clone(), vendor_id.clone());
+        store.with(move |store| store.enter_tenant(&name, &app, &vendor_id))
+    };
+    let stored = entered.await?;
     if stored.app_id != *app {
         return Err(SyncError::OtherApplication {
             name,
@@ -301,6 +321,15 @@ fn identified(
         });
     }
     Ok(stored)
+}
+
+async fn latest_complete(
+    store: &SharedStore,
+    tenant: &StoredTenant,
+) -> Result<Option<Run>, StoreError> {
+    let tenant = tenant.clone();
+    let latest = store.with(move |store| store.latest_complete(&tenant));
+    latest.await
 }
 
 /// The run to read, and how many pages it has if it goes on.

@@ -124,7 +124,7 @@ impl Reading<'_> {
         if function == Function::LastActivity && !connector.exports(function.name()) {
             return Ok(Read::Through);
         }
-        let Some(mut place) = self.place(function)? else {
+        let Some(mut place) = self.place(function).await? else {
             return Ok(Read::Through);
         };
         let mut failures = 0;
@@ -141,9 +141,7 @@ impl Reading<'_> {
             }
             let outcome = self.page(function, &place).await?;
             // What could not be kept, the next page would see differently.
-            if let Some(error) = self.cache.failure() {
-                return Err(error.into());
-            }
+            self.cache.settle().await?;
             let error = match outcome {
                 Ok(page) => {
                     let stuck = || SyncError::Stuck {
@@ -193,7 +191,7 @@ impl Reading<'_> {
                 continue;
             }
             if !is_passing(code) {
-                self.cache.disbelieve()?;
+                self.cache.disbelieve().await?;
             }
             failures += 1;
             match wait_before(&error, failures) {
@@ -213,9 +211,10 @@ impl Reading<'_> {
     }
 
     /// Where a function goes on; none if it is through.
-    fn place(&self, function: Function) -> Result<Option<Place>, SyncError> {
-        let checkpoints = self.store.now().checkpoints(self.expected.run)?;
-        let mut checkpoints = checkpoints.into_iter();
+    async fn place(&self, function: Function) -> Result<Option<Place>, SyncError> {
+        let run = self.expected.run;
+        let checkpoints = self.store.with(move |store| store.checkpoints(run));
+        let mut checkpoints = checkpoints.await?.into_iter();
         Ok(
             match checkpoints.find(|checkpoint| checkpoint.function == function.name()) {
                 None => Some(Place::default()),
