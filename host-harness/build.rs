@@ -37,6 +37,7 @@ fn main() {
     let workspace = manifest.join("..");
     for input in [
         "guest/src",
+        "guest/json",
         "guest/build.rs",
         "guest/Cargo.toml",
         "wit",

@@ -277,5 +277,6 @@ fn credentials_that_can_not_be_sent_are_refused_without_quoting_them() {
         let error = Credential::token(text).expect_err("not a credential");
         assert!(text.trim().is_empty() || !error.to_string().contains(text.trim()));
     }
-    Credential::token("  from-a-file-with-newline\n").expect("white space around it is not part of it");
+    Credential::token("  from-a-file-with-newline\n")
+        .expect("white space around it is not part of it");
 }

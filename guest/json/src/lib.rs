@@ -5,9 +5,9 @@
 //! identity matters. (A tree instead of derived types because each of those is
 //! a parser of its own: all of them together were half of the component.)
 //!
-//! Texts and names are those of the document, as long as they stand there as they
-//! are. A crate of its own, since half of a sync's time is spent here: it is
-//! compiled to be fast, and the rest of the component to be small.
+//! Texts and names are borrowed from the document, where they stand there as they
+//! are. It is a crate of its own to be compiled for speed, and the rest of the
+//! component to be small: most of what a connector does is to read answers.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;

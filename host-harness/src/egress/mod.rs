@@ -465,7 +465,7 @@ impl CallEgress {
                     level,
                 };
                 let outcome = self.replay(player, struck, options).await;
-                self.remember(key, &outcome);
+                self.remember(key, &outcome).await;
                 return outcome;
             }
             Source::Recorded(recorder) => Some((
