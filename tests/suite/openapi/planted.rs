@@ -324,7 +324,30 @@ fn answers_are_found_by_range_and_media_type() {
         NONE,
         "it is not looked into"
     );
-    assert_eq!(answer(502, Some("text/html"), &json!("<html>")), NONE);
+    for status in [401, 402, 403, 408, 429, 500, 502, 504] {
+        // The range describes the first ones, and `default` none of them.
+        let found = answer(status, Some("text/html"), &json!("<html>"));
+        assert_eq!(found.is_empty(), status >= 500, "{status}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_about_credential_plan_or_way_need_not_be_described() {
+    let description = listing(&json!([]), &json!({"200": {}}));
+    for (status, is_taken) in [
+        (401, true),
+        (402, true),
+        (403, true),
+        (404, false),
+        (408, true),
+        (409, false),
+        (429, true),
+        (500, true),
+    ] {
+        let exchange = Exchange::new("GET", "/things").answer(Answer { status, body: None });
+        let found = told(&description, &exchange);
+        assert_eq!(found.is_empty(), is_taken, "{status}: {found:?}");
+    }
 }
 
 #[test]

@@ -25,26 +25,31 @@ pub(super) async fn openapi(ground: &Ground<'_>) -> Verdict {
     let (mut found, mut requests, mut unanswered) = (Vec::new(), 0, 0);
     for tape in ground.tapes().await? {
         for interaction in &tape.cassette.interactions {
-            let Ok(uri) = Url::parse(&interaction.request.uri) else {
-                // The check `recordings` is about what is no recording.
-                continue;
-            };
             if matches!(interaction.outcome, RecordedOutcome::Error(_)) {
                 unanswered += 1;
                 continue;
             }
             requests += 1;
+            let place = format!("{}, request {}", tape.name, interaction.id);
+            let Ok(uri) = Url::parse(&interaction.request.uri) else {
+                let violation = Violation {
+                    operation: interaction.request.method.clone(),
+                    place: "address".to_owned(),
+                    what: format!("`{}` is none", interaction.request.uri),
+                };
+                found.push((place, violation));
+                continue;
+            };
             let violations = description
                 .violations(&exchange(interaction, &uri))
                 .map_err(|error| ground.end(error.into()))?;
-            let place = format!("{}, request {}", tape.name, interaction.id);
             found.extend(violations.into_iter().map(|one| (place.clone(), one)));
         }
     }
     none_of(
         &by_kind(&found),
-        "correct the request; a recording that is not the vendor's; or, with its reason, the \
-         description by `--openapi-overlay FILE`, where the vendor is not as it describes itself",
+        "correct the request, or a recording that is not the vendor's; where the vendor is not as \
+         it describes itself, correct that by `--openapi-overlay FILE`",
     )?;
     if requests == 0 {
         return Err(skip(match unanswered {
