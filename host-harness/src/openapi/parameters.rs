@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Description, DescriptionError, Exchange, Violation};
 
 /// Schemas within schemas, at most, in search of a type.
-const DEEPEST: usize = 8;
+const DEEPEST: usize = 4;
 
 /// A parameter of the query.
 struct Parameter<'d> {

@@ -107,7 +107,7 @@ fn each_change_takes_away_what_it_is_about() {
             "1,2",
             200,
             right.clone(),
-            right.clone(),
+            right,
         ),
     ] {
         let before = read(&openapi(), &Overlay::default()).expect("a description");
