@@ -37,7 +37,8 @@
 //! out. [`egress::cassette`] records what passes there, and replays it exactly.
 //! Where the vendor does OAuth, the host runs it: [`oauth`]. [`sync`] reads a
 //! whole tenant into a [`store`], to know who had what when. [`conformance`]
-//! says whether a connector may go to production.
+//! says whether a connector may go to production, and [`openapi`] whether what
+//! it asks for and gets is as the vendor describes it.
 //!
 //! | lives per | type | holds |
 //! |---|---|---|
@@ -62,6 +63,7 @@ mod engine;
 pub mod layers;
 pub mod oauth;
 pub mod offboarding;
+pub mod openapi;
 pub mod registry;
 pub mod report;
 pub mod server;

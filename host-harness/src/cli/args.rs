@@ -207,6 +207,7 @@ Examples:
   harness conformance --list
   harness conformance --connector ./my_connector.wasm --check page-end --check duplicates
   harness conformance --cassette recordings --format junit --output conformance.xml
+  harness conformance --cassette recordings --openapi vendor.yaml --openapi-overlay known.json
   harness conformance --live --read-only --profile emea
   harness conformance --connector new.wasm --against old.wasm")]
     Conformance(Box<ConformanceArgs>),

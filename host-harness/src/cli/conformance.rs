@@ -19,6 +19,7 @@ use crate::{
         Vendor,
     },
     contract::metadata,
+    openapi::{Description, Overlay},
     whole_file,
 };
 
@@ -41,6 +42,7 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
     if args.list {
         return list(&checks, &args);
     }
+    let description = description(&args)?;
     let engine = connect::engine()?;
     let connector = connect::connector(&engine, &args.reach.connector).await?;
     let against = match &args.against {
@@ -73,6 +75,9 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
     if let Some(against) = against {
         subject = subject.against(against);
     }
+    if let Some(description) = description {
+        subject = subject.described(description);
+    }
     let streams = format == ConformanceFormat::Table && target.is_none();
     let width = checks.iter().map(|check| check.id.len()).max().unwrap_or(0);
     let observer = |report: &CheckReport| {
@@ -103,6 +108,18 @@ pub(super) async fn run(args: ConformanceArgs) -> Result<(), Failure> {
             Some("each says what to do; `--check ID` runs one alone".to_owned()),
         )),
     }
+}
+
+/// What the vendor says of its API, corrected.
+fn description(args: &ConformanceArgs) -> Result<Option<Description>, Failure> {
+    let Some(file) = &args.openapi else {
+        return Ok(None);
+    };
+    let overlay = match &args.openapi_overlay {
+        Some(overlay) => Overlay::read(overlay)?,
+        None => Overlay::default(),
+    };
+    Ok(Some(Description::read(file, &overlay)?))
 }
 
 /// Says which requests will be sent as reads for which there is nothing but the

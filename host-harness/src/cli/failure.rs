@@ -11,6 +11,7 @@ use crate::{
     egress::{TrustError, cassette::CassetteError},
     engine::EngineError,
     oauth::{self, OauthError},
+    openapi::DescriptionError,
     store,
     sync::SyncError,
     text::printable,
@@ -209,7 +210,7 @@ macro_rules! usage_with_hint {
     };
 }
 
-usage_with_hint!(LoadError, OpenError, OriginError);
+usage_with_hint!(DescriptionError, LoadError, OpenError, OriginError);
 
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {

@@ -46,6 +46,8 @@ pub enum Sources {
     StandIn,
     /// Anywhere, with another version of the connector to compare with.
     TwoVersions,
+    /// Anywhere, with the vendor's description of its API.
+    Described,
     /// On a tenant, with another version of the connector to swap with.
     TenantWithTwoVersions,
 }
@@ -111,6 +113,7 @@ impl Sources {
             Self::Tenant => "simulator, live",
             Self::StandIn => "simulator",
             Self::TwoVersions => "any, with --against",
+            Self::Described => "any, with --openapi",
             Self::TenantWithTwoVersions => "simulator, live, with --against",
         }
     }
@@ -127,6 +130,13 @@ impl Check {
         {
             return Some(
                 "there is no other version to compare with: name one with `--against FILE`"
+                    .to_owned(),
+            );
+        }
+        if self.sources == Sources::Described && subject.description.is_none() {
+            return Some(
+                "there is no description of the vendor's API to hold requests against: name one \
+                 with `--openapi FILE`"
                     .to_owned(),
             );
         }

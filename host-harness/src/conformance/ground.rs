@@ -162,19 +162,18 @@ impl<'s> Ground<'s> {
     /// ends, and not this check alone.
     pub(super) async fn fresh(&self) -> Result<Scene, Outcome> {
         match &self.subject.source {
-            Source::StandIn(stand_in) => {
-                Scene::start(self.connector(), &**stand_in)
-                    .await
-                    .map_err(|error| {
-                        let outcome = skip(error.to_string());
-                        let mut failure =
-                            self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                        *failure = Some(error);
-                        outcome
-                    })
-            }
+            Source::StandIn(stand_in) => Scene::start(self.connector(), &**stand_in)
+                .await
+                .map_err(|error| self.end(error)),
             _ => Err(skip("it changes the tenant: `--simulator`")),
         }
+    }
+
+    /// Ends the run: something is in the way that is not the connector's.
+    pub(super) fn end(&self, error: SubjectError) -> Outcome {
+        let outcome = skip(error.to_string());
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        outcome
     }
 
     /// Why the subject could not be had, if it was not for the connector.

@@ -25,6 +25,10 @@
 //! | a stand-in vendor | everything, since it may be changed and started anew |
 //! | a live tenant | all reads; whatever is declared as a change is withheld |
 //!
+//! With the vendor's own [description](Subject::described) of its API, requests
+//! and answers are held against it as well: those of the recordings, or of one
+//! call of each read.
+//!
 //! On a live tenant the connector's word is all there is on what a request
 //! does: one that it declares as a read is sent, a POST too. That such a
 //! request changes nothing is checked on a stand-in vendor only. People may work

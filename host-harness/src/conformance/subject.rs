@@ -12,7 +12,9 @@ use async_trait::async_trait;
 
 use super::tape::{Ceilings, Tape};
 use crate::{
-    Connector, Credential, Network, OpenError, TenantConfig, egress::cassette::CassetteError,
+    Connector, Credential, Network, OpenError, TenantConfig,
+    egress::cassette::CassetteError,
+    openapi::{Description, DescriptionError},
     registry,
 };
 
@@ -20,6 +22,7 @@ use crate::{
 pub struct Subject {
     pub(super) connector: Connector,
     pub(super) against: Option<Connector>,
+    pub(super) description: Option<Description>,
     pub(super) source: Source,
 }
 
@@ -132,6 +135,9 @@ pub enum SubjectError {
         /// What is wrong.
         cause: String,
     },
+    /// The vendor's description can't be used.
+    #[error("the vendor's description: {0}")]
+    Description(#[from] DescriptionError),
     /// The tenant can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -147,6 +153,7 @@ impl SubjectError {
             Self::Cassette(error) => error.hint(),
             Self::NoRecordings { .. } => "record some with `--record`, one file a call or story",
             Self::Ceilings { .. } => "write it anew with `--record-ceilings`",
+            Self::Description(error) => error.hint(),
             Self::Open(error) => error.hint(),
             Self::StandIn(_) => "see the cause; a free port on the loopback address is needed",
         }
@@ -202,6 +209,7 @@ impl Subject {
         Self {
             connector,
             against: None,
+            description: None,
             source,
         }
     }
@@ -211,6 +219,13 @@ impl Subject {
     #[must_use]
     pub fn against(mut self, other: Connector) -> Self {
         self.against = Some(other);
+        self
+    }
+
+    /// Also held against what the vendor says of its API.
+    #[must_use]
+    pub fn described(mut self, description: Description) -> Self {
+        self.description = Some(description);
         self
     }
 }

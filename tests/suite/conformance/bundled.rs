@@ -1,15 +1,18 @@
 //! The bundled connector conforms, and so does the small one as it is built.
 
-use super::{Outcomes, Workshop, ids};
+use super::{Outcomes, Workshop, described, ids};
 use crate::command_line::{Served, harness};
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
 
 /// Needs recordings.
 const RECORDINGS: [&str; 2] = ["budget", "recordings"];
 
 /// Needs a second version.
 const TWO_VERSIONS: [&str; 2] = ["swap", "versions"];
+
+/// Needs the vendor's description.
+const DESCRIPTION: [&str; 1] = ["openapi"];
 
 /// Needs more than the calls of recordings.
 const TENANT: &[&str] = &[
@@ -84,13 +87,14 @@ fn the_bundled_connector_conforms_on_the_simulator() {
     // It declares all that it exports; the simulated plan lacks nothing.
     let nothing_to_see = ["notices", "unsupported"];
     let outcomes = bundled(&["--simulator"]);
-    assert_conformant(&outcomes, &[&nothing_to_see, &RECORDINGS, &TWO_VERSIONS]);
+    let skipped: [&[&str]; 4] = [&nothing_to_see, &RECORDINGS, &TWO_VERSIONS, &DESCRIPTION];
+    assert_conformant(&outcomes, &skipped);
 }
 
 #[test]
 fn the_bundled_connector_conforms_on_its_recordings() {
     let outcomes = bundled(&["--cassette", FIXTURES]);
-    assert_conformant(&outcomes, &[TENANT, &TWO_VERSIONS]);
+    assert_conformant(&outcomes, &[TENANT, &TWO_VERSIONS, &DESCRIPTION]);
 }
 
 #[test]
@@ -109,7 +113,13 @@ fn the_bundled_connector_conforms_on_a_tenant_that_is_only_read() {
         "reads-change-nothing",
     ];
     let nothing_to_see = ["notices", "unsupported"];
-    let skipped: [&[&str]; 4] = [&vendor, &nothing_to_see, &RECORDINGS, &TWO_VERSIONS];
+    let skipped: [&[&str]; 5] = [
+        &vendor,
+        &nothing_to_see,
+        &RECORDINGS,
+        &TWO_VERSIONS,
+        &DESCRIPTION,
+    ];
     assert_conformant(&Outcomes::of(&output), &skipped);
 }
 
@@ -128,6 +138,8 @@ fn the_bundled_connector_conforms_beside_itself() {
 fn the_small_connector_is_sound() {
     let workshop = Workshop::new();
     let sound = workshop.connector("nothing");
-    let outcomes = workshop.check(&sound, &["--users", "12"]);
+    let description = described::small(&workshop);
+    let description = description.to_str().expect("a path");
+    let outcomes = workshop.check(&sound, &["--users", "12", "--openapi", description]);
     assert_conformant(&outcomes, &[&["notices"], &RECORDINGS, &TWO_VERSIONS]);
 }

@@ -3,6 +3,7 @@
 //! The source of the broken connectors is in `tests/connectors/mutants`.
 
 mod bundled;
+mod described;
 mod mutants;
 mod outcomes;
 

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Outcomes, Workshop};
+use super::{Outcomes, Workshop, described};
 
 /// Where it shows that a connector is broken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +22,8 @@ enum On {
     Recordings,
     /// The simulator, with the sound connector as the version before.
     Against,
+    /// The simulator, with a description of what the sound connector asks for.
+    Described,
 }
 
 /// Each mutation has the name of the check that must notice it.
@@ -72,6 +74,7 @@ const MUTANTS: &[(&str, On)] = &[
     ("fault-once", On::Simulator),
     ("deadline", On::Simulator),
     ("recordings", On::Recordings),
+    ("openapi", On::Described),
     ("budget", On::Recordings),
     ("versions", On::Against),
     ("swap", On::Against),
@@ -150,8 +153,13 @@ fn each_mutant_fails_its_check_and_no_other() {
         .status()
         .expect("it runs");
     assert!(recorded.success());
-    // With ceilings, the sound one has nothing left to skip for them.
-    let outcomes = workshop.check(sound.as_ref(), &["--cassette", recordings]);
+    let description = described::small(&workshop);
+    let description = description.to_str().expect("a path");
+    // With ceilings and a description, the sound one has nothing left to skip for them.
+    let outcomes = workshop.check(
+        sound.as_ref(),
+        &["--cassette", recordings, "--openapi", description],
+    );
     assert_eq!(outcomes.told("fail"), []);
     assert!(
         outcomes.ids("pass").contains("budget"),
@@ -159,6 +167,7 @@ fn each_mutant_fails_its_check_and_no_other() {
         outcomes.told("skip")
     );
     assert!(outcomes.ids("pass").contains("recordings"));
+    assert!(outcomes.ids("pass").contains("openapi"));
 
     each(MUTANTS, |(mutation, on)| {
         let mutant = workshop.connector(mutation);
@@ -166,6 +175,7 @@ fn each_mutant_fails_its_check_and_no_other() {
             On::Simulator => &["--users", "12"],
             On::Recordings => &["--cassette", recordings],
             On::Against => &["--users", "12", "--against", sound],
+            On::Described => &["--users", "12", "--openapi", description],
         };
         fails_only(mutation, mutation, &workshop.check(&mutant, args))
     });

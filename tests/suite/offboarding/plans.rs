@@ -225,7 +225,7 @@ fn every_request_of_an_offboarding_follows_the_openapi_description() {
         let writes = exchanges.iter().filter(|exchange| exchange.method != "GET");
         assert!(writes.count() > 30);
         let found = exchanges.iter();
-        let found = found.flat_map(|exchange| openapi::violations(&openapi, exchange));
+        let found = found.flat_map(|exchange| openapi::violations(openapi, exchange));
         let mut found = sorted(found);
         found.dedup();
         assert!(found.is_empty(), "{found:#?}");

@@ -37,6 +37,17 @@ pub struct ConformanceArgs {
     /// compared, and swapped.
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
+    /// The vendor's description of its API, OpenAPI 3.0 in JSON or YAML: requests and answers of
+    /// recordings, or of the reads of a tenant, are held against it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "record_ceilings"])]
+    pub openapi: Option<PathBuf>,
+    /// Where the vendor is known not to be as it describes itself: JSON with `format`
+    /// (`iga-openapi-overlay/1`) and `corrections`, each with `at` (a JSON pointer into the
+    /// description), `reason` and `change`: "nullable", "any-format", "comma-separated",
+    /// {"or": SCHEMA}, {"only-required": [NAME]}, {"becomes": ANYTHING},
+    /// {"responses": {STATUS: RESPONSE}} or {"parameter": PARAMETER}.
+    #[arg(long, value_name = "FILE", requires = "openapi")]
+    pub openapi_overlay: Option<PathBuf>,
     /// Write into the folder of `--cassette` what the recorded calls may use from now on: what they
     /// use now, and a quarter more.
     #[arg(long, requires = "cassette", conflicts_with_all = ["check", "against"])]

@@ -5,6 +5,7 @@ mod agreement;
 mod assignment;
 mod credentials;
 mod declaration;
+mod described;
 mod duty;
 mod faults;
 mod pages;
@@ -132,6 +133,8 @@ checks! {
         "a call that can't be done in its time says so before it is over";
     "recordings" Read Recordings replays::recordings:
         "recordings are sound, and are played to their end";
+    "openapi" Read Described described::openapi:
+        "requests and their answers are as the vendor describes them";
     "budget" Read Recordings replays::budget:
         "recorded calls stay below their ceilings";
     "versions" Read TwoVersions replays::versions:

@@ -20,4 +20,5 @@ pub(crate) use player::Played;
 pub use player::Player;
 pub(crate) use recorder::hex;
 pub use recorder::{RecordedBy, Recorder};
+pub(crate) use scrub::SCRUBBED;
 pub use scrub::Scrubber;

@@ -21,7 +21,7 @@ use super::{
 /// Names the rules below, so that a reader of a cassette knows what was done.
 const POLICY: &str = "iga-scrub/1";
 
-const SCRUBBED: &str = "[scrubbed]";
+pub(crate) const SCRUBBED: &str = "[scrubbed]";
 
 /// Starts of texts that are credentials by their shape.
 pub(super) const TOKEN_SHAPES: &[&str] =

@@ -52,7 +52,13 @@ pub fn list_accounts(page: &PageRequest) -> Result<AccountPage> {
     let wanted = Wanted::read("accounts", page, 1)?;
     let size = wanted.size;
     let offset = wanted.place[0];
-    let answer = match get(&format!("/users?limit={size}&offset={offset}")) {
+    // The name that another vendor has for it.
+    let order = if mutation::is("openapi") {
+        "&order_by=name"
+    } else {
+        ""
+    };
+    let answer = match get(&format!("/users?limit={size}&offset={offset}{order}")) {
         Err(error)
             if mutation::is("credential-revoked") && error.code == ErrorCode::Unauthorized =>
         {
