@@ -589,7 +589,7 @@ fn fields_named_by_credentials_or_addresses_are_scrubbed_and_none_is_lost() {
     let (name, member) = members.iter().next().expect("a member");
     assert_eq!(
         member["email"],
-        json!(name),
+        serde_json::json!(name),
         "one person, one alias: {body}"
     );
     assert!(!name.contains("ada"), "{body}");

@@ -4,15 +4,18 @@
 //! store is done in the order in which it was asked for: a page is committed
 //! behind the answers that it was made from.
 
+use std::sync::{Arc, mpsc::channel};
+
 use tokio::{
-    sync::{mpsc, oneshot},
+    runtime::{Handle, RuntimeFlavor},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
 
 use crate::store::{Store, StoreError, StoredTenant, TenantLock};
 
-/// Who may wait with something for the store. Answers wait in memory, and are up
-/// to 16 MiB each.
+/// So much may wait to be written. Answers wait in memory, and are up to 16 MiB
+/// each.
 const WAITING: usize = 8;
 
 type Work = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -26,7 +29,11 @@ struct Desk {
 
 /// The way to the store, for a sync and the calls that it makes.
 #[derive(Clone, Debug)]
-pub(super) struct SharedStore(mpsc::Sender<Work>);
+pub(super) struct SharedStore {
+    work: mpsc::UnboundedSender<Work>,
+    /// What may still be put off.
+    places: Arc<Semaphore>,
+}
 
 /// The thread of a store.
 #[derive(Debug)]
@@ -34,14 +41,18 @@ pub(super) struct StoreThread(JoinHandle<()>);
 
 impl SharedStore {
     pub(super) fn new(store: Store) -> (Self, StoreThread) {
-        let (sender, mut work) = mpsc::channel::<Work>(WAITING);
+        let (sender, mut work) = mpsc::unbounded_channel::<Work>();
         let thread = tokio::task::spawn_blocking(move || {
             let mut desk = Desk { store, lock: None };
             while let Some(work) = work.blocking_recv() {
                 work(&mut desk);
             }
         });
-        (Self(sender), StoreThread(thread))
+        let store = Self {
+            work: sender,
+            places: Arc::new(Semaphore::new(WAITING)),
+        };
+        (store, StoreThread(thread))
     }
 
     /// Does something with the store, and waits for it.
@@ -55,7 +66,19 @@ impl SharedStore {
     /// Has something done with the store, behind all that was asked of it before.
     /// Waits only where too much waits already.
     pub(super) async fn later(&self, work: impl FnOnce(&mut Store) + Send + 'static) {
-        self.send(Box::new(move |desk| work(&mut desk.store))).await;
+        if is_replay() {
+            let work = |store: &mut Store| {
+                work(store);
+                Ok(())
+            };
+            let done = self.with(work).await;
+            return done.expect("it can't fail");
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        self.send(move |desk| {
+            work(&mut desk.store);
+            drop(place);
+        });
     }
 
     /// Nobody else is to sync the tenant until the store is closed.
@@ -72,20 +95,31 @@ impl SharedStore {
         &self,
         work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Box::new(move |desk| {
-            // Who does not wait any more has been given up.
-            drop(answer.send(work(desk)));
-        }))
-        .await;
-        answered.await.expect("the thread ends after its last work")
+        // Where nobody waits any more, nobody needs the answer.
+        let answer = if is_replay() {
+            let (answer, answered) = channel();
+            self.send(move |desk| drop(answer.send(work(desk))));
+            answered.recv().ok()
+        } else {
+            let (answer, answered) = oneshot::channel();
+            self.send(move |desk| drop(answer.send(work(desk))));
+            answered.await.ok()
+        };
+        answer.expect("the thread ends after its last work")
     }
 
-    async fn send(&self, work: Work) {
-        // It ends when nobody can send any more, or by a panic, which is told by
-        // who waits for it.
-        drop(self.0.send(work).await);
+    fn send(&self, work: impl FnOnce(&mut Desk) + Send + 'static) {
+        // The thread ends when nobody can send any more, or by a panic, which is
+        // told by who waits for it.
+        drop(self.work.send(Box::new(work)));
     }
+}
+
+/// Whether this may be a replay, which has one thread, and whose time passes as
+/// soon as there is nothing to do on it: to wait for the store, that thread is
+/// kept.
+fn is_replay() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
 }
 
 impl StoreThread {
