@@ -180,11 +180,7 @@ impl Store {
             connection.execute_batch(&format!(
                 "PRAGMA trusted_schema = OFF;
                  PRAGMA foreign_keys = ON;
-                 PRAGMA cache_size = -{};",
-                std::env::var("XCACHE")
-                    .ok()
-                    .and_then(|x| x.parse().ok())
-                    .unwrap_or(CACHE_KIB)
+                 PRAGMA cache_size = -{CACHE_KIB};"
             ))
         })?;
         match self.read(migration::found)? {
