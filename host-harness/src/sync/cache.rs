@@ -79,12 +79,13 @@ impl RunCache {
     /// can't: nothing that comes after is sure to be of the same world.
     pub(super) async fn settle(&self) -> Result<(), StoreError> {
         let answers = Arc::clone(&self.answers);
-        let settled = self
-            .store
-            .with(move |_| match answers.state().failure.take() {
+        let settled = self.store.with(move |store| {
+            answers.write_waiting(store)?;
+            match answers.state().failure.take() {
                 Some(error) => Err(error),
                 None => Ok(()),
-            });
+            }
+        });
         settled.await
     }
 
@@ -115,9 +116,11 @@ impl RunCache {
         };
         match run {
             Some(run) if !touched.is_empty() => {
-                let forgotten = self
-                    .store
-                    .with(move |store| store.forget_answers(run, &touched));
+                let answers = Arc::clone(&self.answers);
+                let forgotten = self.store.with(move |store| {
+                    answers.write_waiting(store)?;
+                    store.forget_answers(run, &touched)
+                });
                 forgotten.await
             }
             _ => Ok(()),
@@ -146,6 +149,14 @@ impl Answers {
         )
     }
 
+    /// Writes what is not written, if anything is: an earlier work may have done it.
+    fn write_waiting(&self, store: &mut Store) -> Result<(), StoreError> {
+        if self.state().unwritten.is_empty() {
+            return Ok(());
+        }
+        self.write(store)
+    }
+
     /// Writes what is not written, in one transaction, with the count of requests.
     fn write(&self, store: &mut Store) -> Result<(), StoreError> {
         let (run, unwritten) = {
@@ -169,13 +180,16 @@ impl AnswerCache for RunCache {
     async fn find(&self, request: &RequestKey) -> Option<KeptAnswer> {
         let (run, request) = {
             let state = self.answers.state();
-            // One that is not written yet is, before the store is asked.
             (
                 state.run?,
                 *state.known.contains(&start(request)).then_some(request)?,
             )
         };
-        let found = self.store.with(move |store| store.answer(run, &request));
+        let answers = Arc::clone(&self.answers);
+        let found = self.store.with(move |store| {
+            answers.write_waiting(store)?;
+            store.answer(run, &request)
+        });
         let found = found.await.unwrap_or_else(|error| {
             self.answers.state().failure.get_or_insert(error);
             None
@@ -191,6 +205,7 @@ impl AnswerCache for RunCache {
     }
 
     async fn keep(&self, request: &RequestKey, answer: KeptAnswer) {
+        let place = self.store.place().await;
         {
             let mut state = self.answers.state();
             state.known.insert(start(request));
@@ -202,14 +217,11 @@ impl AnswerCache for RunCache {
         }
         let answers = Arc::clone(&self.answers);
         let write = move |store: &mut Store| {
-            // Else an earlier one has written this one as well.
-            if !answers.state().unwritten.is_empty()
-                && let Err(error) = answers.write(store)
-            {
+            if let Err(error) = answers.write_waiting(store) {
                 answers.state().failure.get_or_insert(error);
             }
         };
-        self.store.later(write).await;
+        self.store.later(place, write).await;
     }
 
     fn passed_on(&self) {

@@ -124,14 +124,16 @@ pub struct Summary {
 
 /// Syncs a tenant into a store. Goes on with a run that was cut off.
 ///
-/// `observer` is told what happens, within the sync.
+/// `observer` is told what happens, within the sync. Whoever drops the future ends
+/// the sync as if it had been killed; what was read until then is still written, and
+/// so long nobody else can sync the tenant.
 pub async fn run(
     tenant: &Tenant,
     store: Store,
     options: &SyncOptions,
     observer: &Observer<'_>,
 ) -> Result<Outcome, SyncError> {
-    let (store, thread) = SharedStore::new(store);
+    let (store, thread) = SharedStore::new(store)?;
     let outcome = run_into(store, tenant, options, observer).await;
     thread.closed().await;
     outcome
@@ -216,7 +218,7 @@ pub async fn accept(store: Store, tenant: &str, by: &str) -> Result<Outcome, Syn
         .ok_or_else(nothing)?;
     let previous = store.latest_complete(&stored)?.map(|run| run.id);
     let by = by.to_owned();
-    let (store, thread) = SharedStore::new(store);
+    let (store, thread) = SharedStore::new(store)?;
     let summary = store
         .with(move |store| complete(store, &stored, run.id, previous, &run.findings, Some(&by)))
         .await;

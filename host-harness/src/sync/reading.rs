@@ -140,8 +140,6 @@ impl Reading<'_> {
                 return Ok(Read::Stopped);
             }
             let outcome = self.page(function, &place).await?;
-            // What could not be kept, the next page would see differently.
-            self.cache.settle().await?;
             let error = match outcome {
                 Ok(page) => {
                     let stuck = || SyncError::Stuck {
@@ -245,6 +243,8 @@ impl Reading<'_> {
                 }
             }
         };
+        // What could not be kept, the next page would see differently.
+        self.cache.settle().await?;
         Ok(outcome.map(|(rows, next, notices)| {
             let (requests, cached) = self.cache.take_uncounted();
             StagedPage {

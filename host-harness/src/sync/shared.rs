@@ -1,22 +1,25 @@
 //! The store of one sync, on a thread of its own.
 //!
-//! Whoever reads goes on while what was read is written. What is asked of the
-//! store is done in the order in which it was asked for: a page is committed
-//! behind the answers that it was made from.
+//! Whoever reads goes on while what was read is written. What has got a place is
+//! done in the order in which it was asked for: a page is committed behind the
+//! answers that it was made from.
 
-use std::sync::{Arc, mpsc::channel};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, mpsc::channel},
+    thread,
+};
 
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
-    sync::{Semaphore, mpsc, oneshot},
-    task::JoinHandle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
 
 use crate::store::{Store, StoreError, StoredTenant, TenantLock};
 
-/// So much may wait to be written. Answers wait in memory, and are up to 16 MiB
-/// each.
-const WAITING: usize = 8;
+/// So many answers may wait to be written, and are up to 16 MiB each.
+const PLACES: usize = 8;
 
 type Work = Box<dyn FnOnce(&mut Desk) + Send>;
 
@@ -31,28 +34,43 @@ struct Desk {
 #[derive(Clone, Debug)]
 pub(super) struct SharedStore {
     work: mpsc::UnboundedSender<Work>,
-    /// What may still be put off.
     places: Arc<Semaphore>,
 }
 
+/// A place for what is to be written later; none in a replay, which waits.
+#[derive(Debug)]
+pub(super) struct Place(Option<OwnedSemaphorePermit>);
+
 /// The thread of a store.
 #[derive(Debug)]
-pub(super) struct StoreThread(JoinHandle<()>);
+pub(super) struct StoreThread {
+    thread: thread::JoinHandle<()>,
+    ends: oneshot::Receiver<()>,
+}
 
 impl SharedStore {
-    pub(super) fn new(store: Store) -> (Self, StoreThread) {
+    /// Not a thread of the runtime's: it stays as long as the sync, and there may be
+    /// more of them than the runtime has.
+    pub(super) fn new(store: Store) -> Result<(Self, StoreThread), StoreError> {
+        let path = store.path().to_owned();
         let (sender, mut work) = mpsc::unbounded_channel::<Work>();
-        let thread = tokio::task::spawn_blocking(move || {
-            let mut desk = Desk { store, lock: None };
-            while let Some(work) = work.blocking_recv() {
-                work(&mut desk);
-            }
-        });
+        let (end, ends) = oneshot::channel();
+        let spawned = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || {
+                // Goes last.
+                let _end = end;
+                let mut desk = Desk { store, lock: None };
+                while let Some(work) = work.blocking_recv() {
+                    work(&mut desk);
+                }
+            });
+        let thread = spawned.map_err(|cause| StoreError::File { path, cause })?;
         let store = Self {
             work: sender,
-            places: Arc::new(Semaphore::new(WAITING)),
+            places: Arc::new(Semaphore::new(PLACES)),
         };
-        (store, StoreThread(thread))
+        Ok((store, StoreThread { thread, ends }))
     }
 
     /// Does something with the store, and waits for it.
@@ -60,43 +78,46 @@ impl SharedStore {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.at_desk(move |desk| work(&mut desk.store)).await
+        self.waited_for(move |desk| work(&mut desk.store)).await
+    }
+
+    /// Waits until something may be put off.
+    pub(super) async fn place(&self) -> Place {
+        if is_replay() {
+            return Place(None);
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        Place(Some(place.expect("nobody closes it")))
     }
 
     /// Has something done with the store, behind all that was asked of it before.
-    /// Waits only where too much waits already.
-    pub(super) async fn later(&self, work: impl FnOnce(&mut Store) + Send + 'static) {
-        if is_replay() {
-            let work = |store: &mut Store| {
-                work(store);
-                Ok(())
-            };
-            let done = self.with(work).await;
-            return done.expect("it can't fail");
+    pub(super) async fn later(&self, place: Place, work: impl FnOnce(&mut Store) + Send + 'static) {
+        match place.0 {
+            Some(place) => self.send(move |desk| {
+                work(&mut desk.store);
+                drop(place);
+            }),
+            None => self.waited_for(move |desk| work(&mut desk.store)).await,
         }
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        self.send(move |desk| {
-            work(&mut desk.store);
-            drop(place);
-        });
     }
 
     /// Nobody else is to sync the tenant until the store is closed.
     pub(super) async fn lock(&self, tenant: &StoredTenant) -> Result<(), StoreError> {
         let tenant = tenant.clone();
-        self.at_desk(move |desk| {
+        self.waited_for(move |desk| {
             desk.lock = Some(desk.store.lock(&tenant)?);
             Ok(())
         })
         .await
     }
 
-    async fn at_desk<T: Send + 'static>(
+    async fn waited_for<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut Desk) -> T + Send + 'static,
+    ) -> T {
+        let work = |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| work(desk)));
         // Where nobody waits any more, nobody needs the answer.
-        let answer = if is_replay() {
+        let answer: Option<Result<T, Box<dyn Any + Send>>> = if is_replay() {
             let (answer, answered) = channel();
             self.send(move |desk| drop(answer.send(work(desk))));
             answered.recv().ok()
@@ -105,12 +126,14 @@ impl SharedStore {
             self.send(move |desk| drop(answer.send(work(desk))));
             answered.await.ok()
         };
-        answer.expect("the thread ends after its last work")
+        match answer.expect("the thread does all that it is asked for") {
+            Ok(answer) => answer,
+            Err(panic) => resume_unwind(panic),
+        }
     }
 
     fn send(&self, work: impl FnOnce(&mut Desk) + Send + 'static) {
-        // The thread ends when nobody can send any more, or by a panic, which is
-        // told by who waits for it.
+        // It ends when nobody can send any more.
         drop(self.work.send(Box::new(work)));
     }
 }
@@ -126,10 +149,10 @@ impl StoreThread {
     /// Waits until all is written and the store is closed. Everybody must have
     /// let go of it.
     pub(super) async fn closed(self) {
-        if let Err(error) = self.0.await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+        // That it is gone is the message.
+        drop(self.ends.await);
+        if let Err(panic) = self.thread.join() {
+            resume_unwind(panic);
         }
     }
 }

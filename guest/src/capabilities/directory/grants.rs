@@ -33,6 +33,9 @@ const PHASES: u8 = 7;
 /// Users whose licences are looked up one by one before anybody looks at the clock:
 /// a page of PagerDuty's, and a tenth of a minute's requests.
 const LOOKUPS: usize = 100;
+/// Most of them in a call: not everybody has a licence, and a host bounds the requests
+/// of a call.
+const MAX_LOOKUPS: usize = 1000;
 
 #[derive(Default)]
 struct At {
@@ -180,6 +183,7 @@ impl Outline<'_, Grant> {
                 listed.insert(user);
             }
         })?;
+        let mut lookups = 0;
         loop {
             let want = self.room().min(LOOKUPS);
             let cursor = users.take().unwrap_or_default();
@@ -195,7 +199,9 @@ impl Outline<'_, Grant> {
             if users.is_none() {
                 return Ok(true);
             }
-            if self.is_done() || self.client.time_is_mostly_used() {
+            lookups += unlisted.len();
+            let is_enough = lookups >= MAX_LOOKUPS || self.client.time_is_mostly_used();
+            if self.is_done() || is_enough {
                 // Not through; a page may be shorter than asked for.
                 self.size = self.items.len();
                 return Ok(false);

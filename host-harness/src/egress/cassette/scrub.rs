@@ -389,14 +389,14 @@ impl<'a> Pass<'a> {
         if fields.keys().all(is_clean) {
             return;
         }
+        // Some may look alike now, and get numbers; none is lost.
+        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
         for (name, value) in std::mem::take(fields) {
             let clean = self.without_addresses(&name);
             let mut own = clean.clone();
-            // Two of them may look alike now; neither is lost.
-            for number in 2.. {
-                if !fields.contains_key(&own) {
-                    break;
-                }
+            while fields.contains_key(&own) {
+                let number = numbers.entry(clean.clone()).or_insert(1);
+                *number += 1;
                 own = format!("{clean} {number}");
             }
             fields.insert(own, value);
