@@ -253,6 +253,13 @@ impl Site {
         process.kill().expect("it is ours");
         process.wait().expect("it is ours");
         assert_eq!(dump(&file), before, "cut {cut}: nothing is half there");
+        // What is kept was counted with it.
+        let requests = count(
+            &store,
+            "SELECT requests FROM runs WHERE id = (SELECT max(id) FROM runs)",
+        );
+        let kept = count(&store, "SELECT count(*) FROM answers");
+        assert!(requests >= kept, "cut {cut}: {requests} of {kept}");
         store.execute_batch(NO_TRAP).expect("gone");
         drop(store);
         let before = self.simulator.exchanges().len();
