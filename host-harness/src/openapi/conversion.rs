@@ -85,9 +85,7 @@ impl Conversion<'_> {
         if let Some(Value::Array(required)) = members.get_mut("required") {
             required.retain(|name| !name.as_str().is_some_and(|name| hidden.contains(name)));
         }
-        let combines = ["$ref", "allOf", "anyOf", "oneOf"]
-            .iter()
-            .any(|keyword| members.contains_key(*keyword));
+        let combines = is_combined(members);
         let describes_members = properties(members).next().is_some();
         let none = BTreeSet::new();
         for (keyword, value) in members.iter_mut() {
@@ -103,7 +101,7 @@ impl Conversion<'_> {
                 // Braces of templates can't stand in a URI.
                 ("$ref", Value::String(text)) => {
                     if let Some(pointer) = target(text) {
-                        *text = reference(&pointer);
+                        *text = reference(&self.moved(&pointer));
                     }
                 }
                 _ => {}
@@ -122,6 +120,28 @@ impl Conversion<'_> {
         if members.remove("nullable") == Some(json!(true)) {
             or_null(schema, combines);
         }
+    }
+
+    /// Where something stands after the conversion: what is within a schema that
+    /// `or_null` wraps is further down.
+    fn moved(&self, pointer: &str) -> String {
+        let is_converted = ["/paths/", "/components/"]
+            .iter()
+            .any(|section| pointer.starts_with(section));
+        if !is_converted {
+            return pointer.to_owned();
+        }
+        let mut moved = String::new();
+        let mut node = self.openapi;
+        for token in pointer.split('/').skip(1) {
+            if node["nullable"] == true && node.as_object().is_some_and(is_combined) {
+                moved.push_str("/anyOf/0");
+            }
+            let step = format!("/{token}");
+            node = node.pointer(&step).unwrap_or(&Value::Null);
+            moved.push_str(&step);
+        }
+        moved
     }
 
     /// Finds the properties of a schema, and of what it refers to and consists
@@ -161,6 +181,12 @@ impl Conversion<'_> {
         let parts = schema["allOf"].as_array().into_iter().flatten();
         referred.into_iter().chain(parts).collect()
     }
+}
+
+fn is_combined(schema: &Map<String, Value>) -> bool {
+    ["$ref", "allOf", "anyOf", "oneOf"]
+        .iter()
+        .any(|keyword| schema.contains_key(*keyword))
 }
 
 fn or_null(schema: &mut Value, combines: bool) {

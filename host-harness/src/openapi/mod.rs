@@ -49,8 +49,6 @@
 //! - An answer has no body where the description has no `content` for it.
 //! - Schemas are those below `paths` and `components`. A reference may lead to
 //!   others, which are read as JSON Schema 2020-12: `nullable` means nothing there.
-//! - A reference into a schema that is `nullable` and combined of others
-//!   (`allOf`, `anyOf`, `oneOf`) does not lead to its parts.
 //! - Only what contains [`Exchange::untold`] is left out. Where a recording has
 //!   something else in place of a value, such as a made-up telephone number, that
 //!   must be as described.

@@ -683,3 +683,19 @@ fn what_is_quoted_is_cut() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].what.chars().count(), 2_001, "{}", found[0].what);
 }
+
+#[test]
+fn a_reference_leads_to_a_part_of_what_may_be_null() {
+    let components = json!({"Thing": {"nullable": true, "allOf": [
+        {"type": "object", "properties": {"id": {"type": "string"}}},
+    ]}});
+    let schema = json!({"$ref": "#/components/schemas/Thing/allOf/0/properties/id"});
+    let description = changing(&schema, &components);
+    assert_eq!(answered(&description, &json!("a")), NONE);
+    one(
+        &answered(&description, &json!(7)),
+        "7 is not of type \"string\"",
+    );
+    let whole = changing(&json!({"$ref": "#/components/schemas/Thing"}), &components);
+    assert_eq!(answered(&whole, &Value::Null), NONE);
+}
