@@ -13,7 +13,7 @@ pub struct Violation {
     /// the whole, is cut (at 300 and at 2,000 characters).
     pub what: String,
     /// What rule it breaks: the same whatever the value, such as `type` or
-    /// `required id`.
+    /// `required "id"`.
     pub rule: String,
 }
 
