@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Answer, Content, DescriptionError, Exchange, Operation, Overlay, Violation,
     conversion::Direction,
+    exchange::is_json,
     operation::{base_paths, fit},
     pointer::{MOST_HOPS, target, token},
     schemas::Schemas,
@@ -116,8 +117,7 @@ impl Description {
         let Some(operation) = self.operation(&method, exchange.path) else {
             return Ok(vec![Violation {
                 operation: format!("{method} {}", exchange.path),
-                place: "path".to_owned(),
-                what: "it is not described".to_owned(),
+                ..Violation::of("path", "it is not described")
             }]);
         };
         let place = self.place(&operation);
@@ -285,10 +285,6 @@ impl fmt::Debug for Description {
 /// and may come for any request.
 fn is_anywhere(status: u16) -> bool {
     matches!(status, 401..=403 | 408 | 429 | 500..)
-}
-
-fn is_json(essence: &str) -> bool {
-    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 fn what_it_is_instead(document: &Value) -> Option<String> {

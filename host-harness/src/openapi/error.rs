@@ -72,6 +72,16 @@ pub enum DescriptionError {
         /// What the correction is good for.
         expected: &'static str,
     },
+    /// A correction that changes nothing.
+    #[error("the overlay corrects `{at}` (\"{reason}\") to no effect: {cause}")]
+    Needless {
+        /// Its place, as a JSON pointer.
+        at: String,
+        /// The correction's reason.
+        reason: String,
+        /// Why.
+        cause: &'static str,
+    },
 }
 
 impl DescriptionError {
@@ -96,6 +106,10 @@ impl DescriptionError {
             }
             Self::Place { .. } => {
                 "the description has changed: see whether the correction is still needed, and where"
+            }
+            Self::Needless { .. } => {
+                "the description has changed, or this is not the place: remove the correction, or \
+                 correct what is there"
             }
             Self::Misfit { .. } => "choose a place or a change that fits; places are JSON pointers",
         }

@@ -70,10 +70,20 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Whether the media type says so, or nothing does.
+    pub fn is_json(&self) -> bool {
+        is_json(&self.essence())
+    }
+
     /// Type and subtype, without parameters, in lower case.
     pub(super) fn essence(&self) -> String {
         let name = self.media_type.unwrap_or("application/json");
         let essence = name.split(';').next().unwrap_or_default();
         essence.trim().to_ascii_lowercase()
     }
+}
+
+/// Whether a media type is JSON's, or that of a format in JSON.
+pub(super) fn is_json(essence: &str) -> bool {
+    essence.ends_with("/json") || essence.ends_with("+json")
 }

@@ -39,6 +39,19 @@
 //! and 5xx: they are about the credential, the plan and the way to the vendor, and
 //! descriptions rarely list them with each operation. For the same reason `default`
 //! does not describe them.
+//!
+//! # Limits
+//!
+//! - `servers` of paths and of operations are not looked at, and a server's
+//!   variables have their default.
+//! - A property that several parts of an `allOf` describe as an object is closed
+//!   in requests by each of them: it takes only what all of them describe.
+//! - An answer has no body where the description has no `content` for it.
+//! - Schemas are those below `paths` and `components`. A reference may lead to
+//!   others, which are read as JSON Schema 2020-12: `nullable` means nothing there.
+//! - Only what contains [`Exchange::untold`] is left out. Where a recording has
+//!   something else in place of a value, such as a made-up telephone number, that
+//!   must be as described.
 
 mod conversion;
 mod description;
@@ -47,6 +60,7 @@ mod exchange;
 mod operation;
 mod overlay;
 mod parameters;
+mod parts;
 mod pointer;
 mod schemas;
 mod violation;

@@ -68,22 +68,48 @@ pub(super) fn fit(template: &str, path: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether a segment is that of a template, where each name in braces stands
-/// for at least one character.
+/// for at least one character. What stands between names is taken where it is
+/// found first: if that is wrong, so is all that comes later.
 fn segment_fits(part: &str, segment: &str) -> bool {
-    let Some((literal, (_, after))) = part
-        .split_once('{')
-        .and_then(|(literal, rest)| Some((literal, rest.split_once('}')?)))
-    else {
-        return part == segment;
-    };
-    let Some(rest) = segment.strip_prefix(literal) else {
+    let (first, others) = literals(part);
+    let Some(mut rest) = segment.strip_prefix(first) else {
         return false;
     };
-    if after.is_empty() {
-        return !rest.is_empty();
+    let Some((last, between)) = others.split_last() else {
+        return rest.is_empty();
+    };
+    for literal in between {
+        let after = beyond_first(rest).and_then(|rest| rest.split_once(literal));
+        let Some((_, after)) = after else {
+            return false;
+        };
+        rest = after;
     }
-    let mut ends = rest.char_indices().skip(1).map(|(end, _)| end);
-    ends.any(|end| segment_fits(after, &rest[end..]))
+    beyond_first(rest).is_some_and(|rest| rest.ends_with(last))
+}
+
+/// What stands before the first name in braces, and after each of them.
+fn literals(part: &str) -> (&str, Vec<&str>) {
+    let mut names = Vec::new();
+    let mut from = 0;
+    while let Some(open) = part[from..].find('{').map(|at| from + at)
+        && let Some(close) = part[open..].find('}').map(|at| open + at)
+    {
+        names.push((open, close));
+        from = close + 1;
+    }
+    let ends = names.iter().map(|(open, _)| *open).chain([part.len()]);
+    let starts = [0]
+        .into_iter()
+        .chain(names.iter().map(|(_, close)| close + 1));
+    let mut literals = starts.zip(ends).map(|(start, end)| &part[start..end]);
+    (literals.next().unwrap_or_default(), literals.collect())
+}
+
+fn beyond_first(text: &str) -> Option<&str> {
+    let mut characters = text.chars();
+    characters.next()?;
+    Some(characters.as_str())
 }
 
 #[cfg(test)]
@@ -105,11 +131,25 @@ mod tests {
             ("/{year}-{month}.ics", "/2026-11.ics", true),
             ("/{year}-{month}.ics", "/2026-.ics", false),
             ("/{open", "/{open", true),
+            ("/{a}{b}", "/7", false),
+            ("/{a}{b}", "/\u{e9}\u{e9}", true),
+            ("/{a}-{b}-", "/1-2-3-", true),
+            ("/{a}-{b}", "/--", false),
+            ("/{a}-{b}", "/---", true),
         ] {
             assert_eq!(fit(template, path).is_some(), fits, "{template} {path}");
         }
         assert!(fit("/users/me", "/users/me") > fit("/users/{id}", "/users/me"));
         assert!(fit("/users/m{x}", "/users/me") > fit("/users/{id}", "/users/me"));
+    }
+
+    /// Trying each length of each name would take longer than anyone waits.
+    #[test]
+    fn many_names_in_a_segment_end() {
+        let names: String = (0..24).map(|n| format!("{{a{n}}}")).collect();
+        let template = format!("/{names}!");
+        assert!(fit(&template, &format!("/{}", "x".repeat(200))).is_none());
+        assert!(fit(&template, &format!("/{}!", "x".repeat(200))).is_some());
     }
 
     #[test]

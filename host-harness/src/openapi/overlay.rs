@@ -57,7 +57,8 @@ pub enum Change {
     /// these alone are. A schema that is a reference is corrected here, and not
     /// where it leads.
     OnlyRequired(Vec<String>),
-    /// `"any-format"`: the schema's format is something else.
+    /// `"any-format"`: the schema's format is something else. A schema that is a
+    /// reference is corrected here, and not where it leads.
     AnyFormat,
     /// `{"becomes": ANYTHING}`: it is this instead.
     Becomes(Value),
@@ -110,6 +111,13 @@ impl Overlay {
                 bare.at
             )));
         }
+        let is_pointer = |at: &str| at.is_empty() || at.starts_with('/');
+        let mut places = document.corrections.iter().map(|correction| &correction.at);
+        if let Some(at) = places.find(|at| !is_pointer(at)) {
+            return Err(wrong(format!(
+                "`{at}` is no JSON pointer: it has to begin with `/`"
+            )));
+        }
         Ok(Self {
             corrections: document.corrections,
         })
@@ -133,28 +141,49 @@ impl Correction {
             at: self.at.clone(),
             reason: self.reason.clone(),
         };
+        let needless = |cause| DescriptionError::Needless {
+            at: self.at.clone(),
+            reason: self.reason.clone(),
+            cause,
+        };
         let described = openapi.pointer(&self.at).ok_or_else(missing)?;
-        let expected = self.change.expects();
-        if !self.change.fits(described) {
-            return Err(misfit(expected));
+        let misfit = || misfit(self.change.expects());
+        let mut place = match self.change {
+            // What others refer to as well stays as it is.
+            Change::OnlyRequired(_) | Change::AnyFormat => {
+                resolved(openapi, described).ok_or_else(misfit)?
+            }
+            _ => described,
         }
-        let mut place = described.clone();
+        .clone();
+        if !self.change.fits(&self.at, &place) {
+            return Err(misfit());
+        }
+        let before = place.clone();
         match &self.change {
             Change::Nullable => place["nullable"] = json!(true),
             Change::Or(other) => place = json!({ "anyOf": [place, other] }),
-            Change::OnlyRequired(names) => {
-                place = resolved(openapi, place).ok_or_else(|| misfit(expected))?;
-                only_required(&mut place, names);
-            }
+            Change::OnlyRequired(names) => only_required(&mut place, names),
             Change::AnyFormat => place["format"] = json!("any"),
             Change::Becomes(other) => place = other.clone(),
             Change::Responses(responses) => {
                 for (status, response) in responses {
+                    if place.get(status) == Some(response) {
+                        return Err(needless("one of the responses is so already"));
+                    }
                     place[status] = response.clone();
                 }
             }
             Change::Parameter(parameter) => {
+                let id = |parameter| {
+                    let parameter = resolved(openapi, parameter)?;
+                    Some((parameter["name"].as_str()?, parameter["in"].as_str()?))
+                };
+                let added = id(parameter).ok_or_else(misfit)?;
                 if let Some(parameters) = place.as_array_mut() {
+                    if parameters.iter().any(|known| id(known) == Some(added)) {
+                        return Err(needless("one of this name is in the list already"));
+                    }
                     parameters.push(parameter.clone());
                 }
             }
@@ -165,6 +194,9 @@ impl Correction {
                 place["explode"] = json!(false);
             }
         }
+        if place == before {
+            return Err(needless("it is so already"));
+        }
         if let Some(old) = openapi.pointer_mut(&self.at) {
             *old = place;
         }
@@ -173,37 +205,57 @@ impl Correction {
 }
 
 impl Change {
-    fn fits(&self, place: &Value) -> bool {
+    fn fits(&self, at: &str, place: &Value) -> bool {
         match self {
             Self::Becomes(_) => true,
             Self::Parameter(_) => place.is_array(),
             Self::CommaSeparated => place["schema"].is_object(),
-            Self::Nullable
-            | Self::Or(_)
-            | Self::OnlyRequired(_)
-            | Self::AnyFormat
-            | Self::Responses(_) => place.is_object(),
+            Self::Responses(_) => is_of_responses(at) && place.is_object(),
+            Self::AnyFormat => is_of_schema(at) && place["format"].is_string(),
+            Self::Nullable | Self::Or(_) | Self::OnlyRequired(_) => {
+                is_of_schema(at) && place.is_object()
+            }
         }
     }
 
     fn expects(&self) -> &'static str {
         match self {
             Self::Becomes(_) => "anything",
-            Self::Parameter(_) => "a list of parameters",
+            Self::Parameter(_) => "a list of parameters, each with `name` and `in`",
             Self::CommaSeparated => "a parameter with a schema",
             Self::Responses(_) => "an operation's responses",
-            Self::Nullable | Self::Or(_) | Self::OnlyRequired(_) | Self::AnyFormat => "a schema",
+            Self::AnyFormat => "a schema with a format",
+            Self::Nullable | Self::Or(_) | Self::OnlyRequired(_) => "a schema",
         }
     }
 }
 
+/// Whether an operation's responses stand there; those of components have names
+/// and not statuses.
+fn is_of_responses(at: &str) -> bool {
+    at.ends_with("/responses") && at != "/components/responses"
+}
+
+/// Whether a schema stands there.
+fn is_of_schema(at: &str) -> bool {
+    let mut tokens = at.rsplit('/');
+    let (last, parent) = (tokens.next(), tokens.next());
+    matches!(
+        last,
+        Some("schema" | "items" | "additionalProperties" | "not")
+    ) || matches!(
+        parent,
+        Some("schemas" | "properties" | "allOf" | "anyOf" | "oneOf")
+    )
+}
+
 /// What stands at the end of references, if they end.
-fn resolved(openapi: &Value, mut place: Value) -> Option<Value> {
+fn resolved<'v>(openapi: &'v Value, mut place: &'v Value) -> Option<&'v Value> {
     for _ in 0..MOST_HOPS {
         let Some(reference) = place["$ref"].as_str() else {
             return Some(place);
         };
-        place = openapi.pointer(&target(reference)?)?.clone();
+        place = openapi.pointer(&target(reference)?)?;
     }
     None
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Description, DescriptionError, Exchange, Violation};
-
-/// Schemas within schemas, at most, in search of a type.
-const DEEPEST: usize = 4;
+use super::{
+    Description, DescriptionError, Exchange, Violation,
+    parts::{member, parts},
+    pointer::token,
+};
 
 /// A parameter of the query.
 struct Parameter<'d> {
@@ -21,6 +22,22 @@ struct Parameter<'d> {
     is_json: bool,
     /// The types that its schema speaks of; none if it takes anything.
     kinds: BTreeSet<&'d str>,
+}
+
+/// One of the query's names and values.
+struct Given<'q> {
+    form: Form<'q>,
+    text: &'q str,
+}
+
+/// What a name of the query stands for.
+enum Form<'q> {
+    /// The parameter: `limit`.
+    Whole,
+    /// An item of a list: `expand[]`, `expand[0]`.
+    Item,
+    /// A member of an object: `name` in `filter[name]`.
+    Member(&'q str),
 }
 
 /// What a parameter's texts may stand for: one of these must be as described.
@@ -46,13 +63,26 @@ impl Description {
                 }
             }
         }
-        let mut is_known = vec![false; exchange.query.len()];
+        let mut is_known: Vec<bool> = exchange
+            .query
+            .iter()
+            .map(|(name, _)| self.is_credential(name))
+            .collect();
         for parameter in &parameters {
-            let mut given: Vec<(&str, &str)> = Vec::new();
+            let mut given = Vec::new();
             for (at, (name, text)) in exchange.query.iter().enumerate() {
-                if let Some(key) = self.key(parameter, name) {
+                let others = parameters
+                    .iter()
+                    .filter(|other| other.name != parameter.name);
+                let is_free = || others.clone().all(|other| self.form(other, name).is_none());
+                let form = self.form(parameter, name).or_else(|| {
+                    // An object may take any name that nothing else has.
+                    let is_taken = !is_known[at] && self.takes(parameter, name) && is_free();
+                    is_taken.then_some(Form::Member(name))
+                });
+                if let Some(form) = form {
                     is_known[at] = true;
-                    given.push((key, text));
+                    given.push(Given { form, text });
                 }
             }
             self.parameter_violations(parameter, &given, exchange.untold, &mut found)?;
@@ -82,38 +112,65 @@ impl Description {
         } else {
             format!("{place}/schema")
         };
-        let mut kinds = BTreeSet::new();
-        self.kinds(&schema, DEEPEST, &mut kinds);
         let style = parameter["style"].as_str().unwrap_or("form");
         Some(Parameter {
             name: parameter["name"].as_str()?,
             is_required: parameter["required"] == true,
             explode: parameter["explode"].as_bool().unwrap_or(style == "form"),
             style,
+            kinds: self.kinds(&schema),
             schema,
             is_json,
-            kinds,
         })
     }
 
-    /// The property that a name of the query stands for, or the name itself, if
-    /// it is one of this parameter's.
-    fn key<'n>(&self, parameter: &Parameter<'_>, name: &'n str) -> Option<&'n str> {
+    /// Whether a credential is described that has this name in queries.
+    fn is_credential(&self, name: &str) -> bool {
+        let schemes = self.at("/components/securitySchemes").as_object();
+        let mut places = schemes
+            .into_iter()
+            .flat_map(|schemes| schemes.keys())
+            .map(|key| self.follow(format!("/components/securitySchemes/{}", token(key))));
+        places.any(|place| {
+            let scheme = self.at(&place);
+            scheme["type"] == "apiKey" && scheme["in"] == "query" && scheme["name"] == name
+        })
+    }
+
+    /// What a name of the query stands for, if it is one of this parameter's.
+    fn form<'n>(&self, parameter: &Parameter<'_>, name: &'n str) -> Option<Form<'n>> {
+        let may_be_whole = parameter.kinds.is_empty() || parameter.has_scalar();
+        if may_be_whole && name == parameter.name {
+            return Some(Form::Whole);
+        }
         if parameter.is_deep() {
             let key = name.strip_prefix(parameter.name)?.strip_prefix('[')?;
-            return key.strip_suffix(']');
+            let key = key.strip_suffix(']')?;
+            let is_index = key.bytes().all(|byte| byte.is_ascii_digit());
+            return Some(if parameter.is_list() && is_index {
+                Form::Item
+            } else {
+                Form::Member(key)
+            });
         }
         if parameter.is_spread() {
-            let schema = self.follow(parameter.schema.clone());
-            return self.at(&schema)["properties"].get(name).map(|_| name);
+            let place = member(self.at(""), &parameter.schema, name)?;
+            let is_named = !place.ends_with("/additionalProperties");
+            return is_named.then_some(Form::Member(name));
         }
-        (name == parameter.name).then_some(name)
+        (name == parameter.name).then_some(Form::Whole)
+    }
+
+    /// Whether a parameter is an object with members of any name, each of them a
+    /// parameter of its own.
+    fn takes(&self, parameter: &Parameter<'_>, name: &str) -> bool {
+        parameter.is_spread() && member(self.at(""), &parameter.schema, name).is_some()
     }
 
     fn parameter_violations(
         &self,
         parameter: &Parameter<'_>,
-        given: &[(&str, &str)],
+        given: &[Given<'_>],
         untold: Option<&str>,
         found: &mut Vec<Violation>,
     ) -> Result<(), DescriptionError> {
@@ -124,7 +181,7 @@ impl Description {
             }
             return Ok(());
         }
-        let is_untold = |(_, text): &(&str, &str)| untold.is_some_and(|word| text.contains(word));
+        let is_untold = |given: &Given<'_>| untold.is_some_and(|word| given.text.contains(word));
         if self.at(&parameter.schema).is_null() || given.iter().any(is_untold) {
             return Ok(());
         }
@@ -155,29 +212,45 @@ impl Description {
     }
 
     /// The JSON that a parameter's texts stand for.
-    fn values(&self, parameter: &Parameter<'_>, given: &[(&str, &str)]) -> Vec<Readings> {
-        let texts: Vec<&str> = given.iter().map(|(_, text)| *text).collect();
+    fn values(&self, parameter: &Parameter<'_>, given: &[Given<'_>]) -> Vec<Readings> {
+        let whole = given
+            .iter()
+            .filter(|given| matches!(given.form, Form::Whole));
+        let whole: Vec<&str> = whole.map(|given| given.text).collect();
+        let items = given
+            .iter()
+            .filter(|given| matches!(given.form, Form::Item));
+        let items: Vec<&str> = items.map(|given| given.text).collect();
+        let members: Vec<(&str, &str)> = given
+            .iter()
+            .filter_map(|given| match given.form {
+                Form::Member(key) => Some((key, given.text)),
+                Form::Whole | Form::Item => None,
+            })
+            .collect();
+        let mut values = self.whole_values(parameter, &whole);
+        if !items.is_empty() {
+            values.push(self.list_readings(parameter, &items));
+        }
+        if !members.is_empty() {
+            values.push(self.object_readings(parameter, &members));
+        }
+        values
+    }
+
+    /// The JSON of texts that each stand under the parameter's own name.
+    fn whole_values(&self, parameter: &Parameter<'_>, texts: &[&str]) -> Vec<Readings> {
         if parameter.is_json {
             let json = |text: &&str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
             return texts.iter().map(|text| vec![json(text)]).collect();
         }
-        if parameter.is_deep() || parameter.is_spread() {
-            return vec![self.object_readings(parameter, given)];
-        }
         let is_several = texts.len() > 1 || !parameter.has_scalar();
-        if parameter.is_list() && is_several {
-            let mut kinds = BTreeSet::new();
-            let items = format!("{}/items", self.follow(parameter.schema.clone()));
-            self.kinds(&items, DEEPEST, &mut kinds);
+        if parameter.is_list() && is_several && !texts.is_empty() {
             let texts: Vec<&str> = match parameter.delimiter() {
                 Some(delimiter) => texts.iter().flat_map(|t| t.split(delimiter)).collect(),
-                None => texts,
+                None => texts.to_vec(),
             };
-            let list = |reading: usize| -> Value {
-                let items = texts.iter().map(|text| readings(text, &kinds));
-                items.map(|mut item| item.swap_remove(reading)).collect()
-            };
-            return vec![vec![list(0), list(1)]];
+            return vec![self.list_readings(parameter, &texts)];
         }
         if parameter.kinds.contains("object") && !parameter.has_scalar() {
             // Written as one text: whatever the style, it is not looked into.
@@ -190,14 +263,25 @@ impl Description {
         first.map(|text| readings(text, &parameter.kinds)).collect()
     }
 
+    fn list_readings(&self, parameter: &Parameter<'_>, texts: &[&str]) -> Readings {
+        let lists = parts(self.at(""), &parameter.schema);
+        let kinds: BTreeSet<&str> = lists
+            .iter()
+            .flat_map(|list| self.kinds(&format!("{list}/items")))
+            .collect();
+        let list = |reading: usize| -> Value {
+            let items = texts.iter().map(|text| readings(text, &kinds));
+            items.map(|mut item| item.swap_remove(reading)).collect()
+        };
+        vec![list(0), list(1)]
+    }
+
     fn object_readings(&self, parameter: &Parameter<'_>, given: &[(&str, &str)]) -> Readings {
-        let schema = self.follow(parameter.schema.clone());
         let object = |reading: usize| {
             let mut members = Map::new();
             for (key, text) in given {
-                let mut kinds = BTreeSet::new();
-                let token = super::pointer::token(key);
-                self.kinds(&format!("{schema}/properties/{token}"), DEEPEST, &mut kinds);
+                let place = member(self.at(""), &parameter.schema, key);
+                let kinds = place.map(|place| self.kinds(&place)).unwrap_or_default();
                 let value = readings(text, &kinds).swap_remove(reading);
                 members.insert((*key).to_owned(), value);
             }
@@ -207,23 +291,17 @@ impl Description {
     }
 
     /// The types that a schema speaks of, itself or by its parts.
-    fn kinds<'d>(&'d self, schema: &str, deepest: usize, kinds: &mut BTreeSet<&'d str>) {
-        let place = self.follow(schema.to_owned());
-        let schema = self.at(&place);
-        if let Some(kind) = schema["type"].as_str() {
-            kinds.insert(kind);
-        } else if schema["properties"].is_object() {
-            kinds.insert("object");
-        }
-        if deepest == 0 {
-            return;
-        }
-        for keyword in ["allOf", "anyOf", "oneOf"] {
-            let parts = schema[keyword].as_array().map_or(0, Vec::len);
-            for part in 0..parts {
-                self.kinds(&format!("{place}/{keyword}/{part}"), deepest - 1, kinds);
-            }
-        }
+    fn kinds(&self, schema: &str) -> BTreeSet<&str> {
+        let places = parts(self.at(""), schema);
+        let kind = |place: &String| {
+            let schema = self.at(place);
+            let is_object = ["properties", "additionalProperties"]
+                .iter()
+                .any(|keyword| schema[*keyword].is_object());
+            let implied = is_object.then_some("object");
+            schema["type"].as_str().or(implied)
+        };
+        places.iter().filter_map(kind).collect()
     }
 }
 

@@ -176,6 +176,52 @@ fn a_recording_that_is_not_as_described_fails_this_check_and_no_other() {
 }
 
 #[test]
+fn each_rule_that_is_broken_is_told() {
+    let recorded = Recorded::new(|recording| {
+        let users = "/interactions/0/response/body/content/users";
+        let users = recording.pointer_mut(users).and_then(Value::as_array_mut);
+        for (n, user) in users.expect("users").iter_mut().enumerate() {
+            let missing = ["id", "email", "id"].get(n);
+            if let Some(name) = missing {
+                user.as_object_mut().expect("an object").remove(*name);
+            }
+        }
+    });
+    let (outcome, detail) = told(&recorded.check(&["--check", "openapi"]));
+    assert_eq!(outcome, "fail");
+    let first = "`/users/0`: \"id\" is a required property (and 1 more like this)";
+    assert!(detail.contains(first), "{detail}");
+    assert!(
+        detail.contains("`/users/1`: \"email\" is a required property"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn a_text_that_looks_like_json_is_a_text() {
+    let recorded = |schema: Value| {
+        let recorded = Recorded::new(|recording| {
+            let response = &mut recording["interactions"][0]["response"];
+            response["headers"]["content-type"] = json!(["text/plain; charset=utf-8"]);
+            response["body"]["content"] = json!(123);
+        });
+        let mut description = users("string");
+        let content = &mut description["paths"]["/users"]["get"]["responses"]["200"]["content"];
+        content["text/plain"] = json!({ "schema": schema });
+        write(&recorded.description, &description);
+        told(&recorded.check(&["--check", "openapi"]))
+    };
+    let (outcome, detail) = recorded(json!({"type": "string"}));
+    assert_eq!(outcome, "pass", "{detail}");
+    let (outcome, detail) = recorded(json!({"type": "string", "maxLength": 2}));
+    assert_eq!(outcome, "fail");
+    assert!(
+        detail.contains("\"123\" is longer than 2 characters"),
+        "{detail}"
+    );
+}
+
+#[test]
 fn a_recorded_request_that_is_not_described_fails() {
     let undescribed = |uri: &'static str| {
         Recorded::new(move |recording| {
@@ -236,10 +282,7 @@ fn requests_that_nobody_answered_are_left_out() {
     let outcomes = lost(1).check(&["--check", "openapi"]);
     let (outcome, detail) = told(&outcomes);
     assert_eq!(outcome, "pass", "{detail}");
-    assert_eq!(
-        detail,
-        "1 requests and their answers; 1 more were not answered"
-    );
+    assert_eq!(detail, "1 request and its answer; 1 more was not answered");
     let outcomes = lost(2).check(&["--check", "openapi"]);
     let (outcome, detail) = told(&outcomes);
     assert_eq!(

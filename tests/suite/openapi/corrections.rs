@@ -22,7 +22,7 @@ fn openapi() -> Value {
             "requestBody": {"content": {"application/json": {"schema": schema}}},
             "responses": {"200": {"content": {"application/json": {"schema": schema}}}},
         }}},
-        "components": {"schemas": {"Thing": {
+        "components": {"responses": {}, "schemas": {"Thing": {
             "type": "object",
             "required": ["id", "name"],
             "properties": {"id": {"type": "string", "format": "uuid"}, "name": {"type": "string"}},
@@ -149,6 +149,17 @@ fn a_correction_that_does_not_fit_is_refused() {
         ("/paths/~1things/put", json!({"parameter": {}})),
         ("/paths/~1things", json!("comma-separated")),
         ("/openapi", json!({"responses": {}})),
+        ("/paths/~1things/put", json!({"responses": {"202": {}}})),
+        ("/components/responses", json!({"responses": {"202": {}}})),
+        ("/paths/~1things/put", json!("nullable")),
+        (
+            "/components/schemas/Thing/properties/name",
+            json!("any-format"),
+        ),
+        (
+            "/paths/~1things/put/parameters",
+            json!({"parameter": {"name": "a"}}),
+        ),
     ] {
         let error = read(&openapi(), &overlay(at, &change)).expect_err("it is refused");
         assert!(
@@ -164,6 +175,73 @@ fn a_correction_that_does_not_fit_is_refused() {
         matches!(error, DescriptionError::Misfit { .. }),
         "{error:?}"
     );
+}
+
+#[test]
+fn a_correction_that_changes_nothing_is_refused() {
+    let mut document = openapi();
+    let thing = &mut document["components"]["schemas"]["Thing"]["properties"]["name"];
+    thing["nullable"] = json!(true);
+    document["components"]["parameters"] = json!({"Kind": {"name": "kind", "in": "query"}});
+    let response = document["paths"]["/things"]["put"]["responses"]["200"].clone();
+    for (at, change) in [
+        (
+            "/components/schemas/Thing/properties/name",
+            json!("nullable"),
+        ),
+        (
+            "/components/schemas/Thing",
+            json!({"only-required": ["id", "name"]}),
+        ),
+        ("/openapi", json!({"becomes": "3.0.3"})),
+        (
+            "/paths/~1things/put/responses",
+            json!({"responses": {"200": response}}),
+        ),
+        (
+            "/paths/~1things/put/parameters",
+            json!({"parameter": {"$ref": "#/components/parameters/Kind"}}),
+        ),
+    ] {
+        let error = read(&document, &overlay(at, &change)).expect_err("it is refused");
+        assert!(
+            matches!(error, DescriptionError::Needless { .. }),
+            "{change}: {error:?}"
+        );
+        let told = error.to_string();
+        assert!(
+            told.contains(at) && told.contains("(\"seen\") to no effect"),
+            "{told}"
+        );
+        assert!(error.hint().contains("remove the correction"));
+    }
+    // The same name elsewhere than in the query is another parameter.
+    let header = json!({"parameter": {"name": "kind", "in": "header"}});
+    read(
+        &document,
+        &overlay("/paths/~1things/put/parameters", &header),
+    )
+    .expect("a description");
+}
+
+#[test]
+fn any_format_is_about_what_a_reference_leads_to() {
+    let mut document = openapi();
+    let id = document["components"]["schemas"]["Thing"]["properties"]["id"].take();
+    document["components"]["schemas"]["Id"] = id;
+    document["components"]["schemas"]["Thing"]["properties"]["id"] =
+        json!({"$ref": "#/components/schemas/Id"});
+    let body = json!({"id": "a", "name": "a"});
+    let wrong = |overlay: &Overlay| {
+        let description = read(&document, overlay).expect("a description");
+        count(&description, "1", 200, &body, &body)
+    };
+    assert_eq!(wrong(&Overlay::default()), 2);
+    let any = overlay(
+        "/components/schemas/Thing/properties/id",
+        &json!("any-format"),
+    );
+    assert_eq!(wrong(&any), 0);
 }
 
 #[test]
@@ -194,6 +272,10 @@ fn what_is_no_overlay_is_refused() {
             "unknown field",
         ),
         (document(&|d| d["correction"] = json!([])), "unknown field"),
+        (
+            document(&|d| d["corrections"][0]["at"] = "components/schemas".into()),
+            "`components/schemas` is no JSON pointer: it has to begin with `/`",
+        ),
     ] {
         let error = Overlay::parse(&text, "test").expect_err("it is refused");
         let told = error.to_string();
@@ -274,6 +356,11 @@ fn a_schema_that_is_none_is_told_when_it_is_needed() {
         "{error:?}"
     );
     assert!(error.hint().contains("becomes"));
+    let told = error.to_string();
+    assert!(
+        told.contains("`/components/schemas/Thing/properties/id/type`"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -428,3 +428,274 @@ fn a_schema_that_contains_itself_ends() {
         "answer 200 at `/left/left/left`: 7 is not of type \"object\"",
     );
 }
+
+/// A description with one operation, `PUT /things`, with that schema for both
+/// bodies.
+fn changing(schema: &Value, components: &Value) -> Description {
+    let content = json!({"content": {"application/json": {"schema": schema}}});
+    parsed(&json!({
+        "openapi": "3.0.3",
+        "paths": {"/things": {"put": {"requestBody": content, "responses": {"200": content}}}},
+        "components": {"schemas": components},
+    }))
+}
+
+/// What is said of a request with that body, in which `[gone]` is untold.
+#[track_caller]
+fn sent(description: &Description, body: &Value) -> Vec<String> {
+    let mut exchange = Exchange::new("PUT", "/things");
+    exchange.body = Some(Content::json(body));
+    exchange.untold = Some("[gone]");
+    told(description, &exchange)
+}
+
+#[track_caller]
+fn answered(description: &Description, body: &Value) -> Vec<String> {
+    let exchange = Exchange::new("PUT", "/things").answer(Answer {
+        status: 200,
+        body: Some(Content::json(body)),
+    });
+    told(description, &exchange)
+}
+
+#[test]
+fn a_misspelt_name_is_found_beside_other_faults() {
+    let email = json!({"type": "string", "format": "email"});
+    let flat =
+        json!({"type": "object", "properties": {"email": email, "name": {"type": "string"}}});
+    let combined = json!({"allOf": [
+        {"$ref": "#/components/schemas/Flat"},
+        {"properties": {"part": {"nullable": true, "allOf": [{"$ref": "#/components/schemas/Flat"}]}}},
+    ]});
+    let components = json!({ "Flat": flat });
+    for schema in [flat, combined.clone()] {
+        let description = changing(&schema, &components);
+        for right in [
+            json!({"email": "[gone]", "name": "a"}),
+            json!({"email": "a@b.example"}),
+        ] {
+            assert_eq!(sent(&description, &right), NONE, "{schema}");
+        }
+        for email in ["[gone]", "a@b.example"] {
+            let body = json!({"email": email, "bogus": 1});
+            one(
+                &sent(&description, &body),
+                "request at ``: 'bogus' is not described",
+            );
+        }
+        let several = sent(
+            &description,
+            &json!({"email": "a@b.example", "name": 7, "bogus": 1}),
+        );
+        assert_eq!(several.len(), 2, "{several:?}");
+        assert!(
+            several
+                .iter()
+                .any(|fault| fault.ends_with("`: 'bogus' is not described"))
+        );
+        assert!(
+            several
+                .iter()
+                .any(|fault| fault.contains("at `/name`: 7 is not"))
+        );
+    }
+    let description = changing(&combined, &components);
+    let part = |part: Value| sent(&description, &json!({"name": "a", "part": part}));
+    assert_eq!(part(json!({"email": "[gone]"})), NONE);
+    for email in ["[gone]", "a@b.example"] {
+        let found = part(json!({"email": email, "bogus": 1}));
+        let is_told = found.len() == 1 && found[0].contains("at `/part`: 'bogus' is not described");
+        assert!(is_told, "{found:?}");
+    }
+}
+
+/// The alternative that a name belongs to may be refused for what is not told,
+/// while another one takes the object.
+#[test]
+fn what_is_not_told_does_not_make_a_name_unknown() {
+    let either = json!({"anyOf": [
+        {"properties": {"at": {"type": "string", "format": "date-time"}}},
+        {"properties": {"name": {"type": "string"}}},
+    ]});
+    let unique = json!({"type": "array", "uniqueItems": true});
+    let schema = json!({"allOf": [either, {"properties": {"names": unique}}]});
+    let description = changing(&schema, &json!({}));
+    let body = json!({"at": "[gone]", "name": "a", "names": ["[gone]", "[gone]"]});
+    assert_eq!(sent(&description, &body), NONE);
+    let body = json!({"at": "[gone]", "name": "a", "else": 1});
+    one(&sent(&description, &body), "'else' is not described");
+    let body = json!({"names": ["a", "a"]});
+    one(&sent(&description, &body), "has non-unique elements");
+}
+
+#[test]
+fn what_goes_one_way_is_not_required_the_other_way() {
+    let components = json!({
+        "ReadOnly": {"type": "string", "readOnly": true},
+        "Secret": {"allOf": [{"type": "string"}, {"writeOnly": true}]},
+        "Base": {"type": "object", "properties": {
+            "id": {"$ref": "#/components/schemas/ReadOnly"},
+            "password": {"$ref": "#/components/schemas/Secret"},
+            "self": {"$ref": "#/components/schemas/Base"},
+            "name": {"type": "string"},
+        }},
+    });
+    let required = json!(["id", "password", "name"]);
+    let mut own = components["Base"].clone();
+    own["required"] = required.clone();
+    let combined = json!({"allOf": [
+        {"$ref": "#/components/schemas/Base"},
+        {"type": "object", "required": required},
+    ]});
+    for schema in [own, combined] {
+        let description = changing(&schema, &components);
+        assert_eq!(
+            sent(&description, &json!({"password": "p", "name": "a"})),
+            NONE
+        );
+        assert_eq!(
+            answered(&description, &json!({"id": "1", "name": "a"})),
+            NONE
+        );
+        let named = json!({"name": "a"});
+        one(
+            &sent(&description, &named),
+            "\"password\" is a required property",
+        );
+        one(
+            &answered(&description, &named),
+            "\"id\" is a required property",
+        );
+        let unnamed = json!({"id": "1", "password": "p"});
+        one(
+            &sent(&description, &unnamed),
+            "\"name\" is a required property",
+        );
+    }
+}
+
+/// Following each of many circles anew would take longer than anyone waits.
+#[test]
+fn a_parameter_that_refers_to_itself_often_ends() {
+    let circle = json!({"$ref": "#/components/schemas/K"});
+    let mut either = vec![circle.clone(); 60];
+    either.push(json!({"type": "integer"}));
+    let description = parsed(&json!({
+        "openapi": "3.0.3",
+        "paths": {"/things": {"get": {
+            "parameters": [{"name": "k", "in": "query", "schema": circle}],
+            "responses": {},
+        }}},
+        "components": {"schemas": {"K": {"anyOf": either}}},
+    }));
+    one(
+        &queried(&description, "age=1"),
+        "`age`: it is not described",
+    );
+}
+
+#[test]
+fn objects_in_queries_are_read_however_they_are_described() {
+    let number = json!({"type": "integer"});
+    let range = json!({"type": "object", "properties": {"gte": number, "lte": number}});
+    let paging = json!({"allOf": [
+        {"type": "object", "properties": {"size": number}},
+        {"type": "object", "properties": {"after": {"type": "string"}}},
+    ]});
+    let description = parsed(&json!({
+        "openapi": "3.0.3",
+        "paths": {"/things": {"get": {"parameters": [
+            {"name": "created", "in": "query", "style": "deepObject", "schema": {"anyOf": [range, number]}},
+            {"name": "expand", "in": "query", "style": "deepObject", "schema": {
+                "type": "array", "items": {"type": "string", "maxLength": 3},
+            }},
+            {"name": "page", "in": "query", "schema": paging},
+            {"name": "limit", "in": "query", "schema": number},
+        ], "responses": {}}}},
+        "components": {"securitySchemes": {
+            "key": {"type": "apiKey", "in": "query", "name": "api_key"},
+            "token": {"type": "apiKey", "in": "header", "name": "x-token"},
+        }},
+    }));
+    for right in [
+        "created=5",
+        "created[gte]=5&created[lte]=6",
+        "expand[]=a&expand[]=b",
+        "expand[0]=a&expand[1]=b",
+        "size=10&after=7&limit=1",
+        "limit=1&api_key=abc",
+    ] {
+        assert_eq!(queried(&description, right), NONE, "{right}");
+    }
+    one(
+        &queried(&description, "created[gt]=5"),
+        "`created` at ``: 'gt' is not described",
+    );
+    one(
+        &queried(&description, "expand=a"),
+        "`expand`: it is not described",
+    );
+    one(
+        &queried(&description, "x-token=a"),
+        "`x-token`: it is not described",
+    );
+    for (wrong, what) in [
+        (
+            "created=today",
+            "`created` at ``: \"today\" is not valid under any",
+        ),
+        (
+            "expand[]=a&expand[]=abcd",
+            "`expand` at `/1`: \"abcd\" is longer than 3",
+        ),
+        (
+            "size=large",
+            "`page` at `/size`: \"large\" is not of type \"integer\"",
+        ),
+    ] {
+        let found = queried(&description, wrong);
+        assert!(found.len() == 1 && found[0].contains(what), "{found:?}");
+    }
+
+    let labels = json!({"type": "object", "additionalProperties": number});
+    let description = listing(
+        &json!([
+            {"name": "labels", "in": "query", "schema": labels},
+            {"name": "limit", "in": "query", "schema": {"type": "string"}},
+        ]),
+        &json!({}),
+    );
+    assert_eq!(queried(&description, "red=1&limit=none&blue=2"), NONE);
+    one(
+        &queried(&description, "red=deep"),
+        "`labels` at `/red`: \"deep\" is not of type \"integer\"",
+    );
+}
+
+#[test]
+fn what_is_quoted_is_cut() {
+    let refused: Vec<Value> = (0..40).map(|_| json!({"type": "integer"})).collect();
+    let description = changing(&json!({ "anyOf": refused }), &json!({}));
+    let body = json!("x".repeat(5_000));
+    let mut exchange = Exchange::new("PUT", "/things");
+    exchange.body = Some(Content::json(&body));
+    let found = description.violations(&exchange).expect("it can be used");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].what.chars().count(), 2_001, "{}", found[0].what);
+}
+
+#[test]
+fn a_reference_leads_to_a_part_of_what_may_be_null() {
+    let components = json!({"Thing": {"nullable": true, "allOf": [
+        {"type": "object", "properties": {"id": {"type": "string"}}},
+    ]}});
+    let schema = json!({"$ref": "#/components/schemas/Thing/allOf/0/properties/id"});
+    let description = changing(&schema, &components);
+    assert_eq!(answered(&description, &json!("a")), NONE);
+    one(
+        &answered(&description, &json!(7)),
+        "7 is not of type \"string\"",
+    );
+    let whole = changing(&json!({"$ref": "#/components/schemas/Thing"}), &components);
+    assert_eq!(answered(&whole, &Value::Null), NONE);
+}

@@ -36,6 +36,7 @@ pub(super) async fn openapi(ground: &Ground<'_>) -> Verdict {
                     operation: interaction.request.method.clone(),
                     place: "address".to_owned(),
                     what: format!("`{}` is none", interaction.request.uri),
+                    rule: "address".to_owned(),
                 };
                 found.push((place, violation));
                 continue;
@@ -54,14 +55,19 @@ pub(super) async fn openapi(ground: &Ground<'_>) -> Verdict {
     if requests == 0 {
         return Err(skip(match unanswered {
             0 => "no request is recorded".to_owned(),
+            1 => "the one recorded request was not answered".to_owned(),
             _ => format!("none of {unanswered} recorded requests was answered"),
         }));
     }
     let rest = match unanswered {
         0 => String::new(),
+        1 => "; 1 more was not answered".to_owned(),
         _ => format!("; {unanswered} more were not answered"),
     };
-    Ok(format!("{requests} requests and their answers{rest}"))
+    Ok(match requests {
+        1 => format!("1 request and its answer{rest}"),
+        _ => format!("{requests} requests and their answers{rest}"),
+    })
 }
 
 /// A request with its answer, as recordings have them.
@@ -89,10 +95,15 @@ fn content<'r>(body: &'r Body, headers: &'r BTreeMap<String, Vec<String>>) -> Op
     let media_type = headers
         .get("content-type")
         .and_then(|values| values.first());
-    Some(Content {
+    let mut content = Content {
         media_type: media_type.map(String::as_str),
         value,
-    })
+    };
+    // A text may look like JSON: a number, say.
+    if let (Body::Json(value), false) = (body, content.is_json()) {
+        content.value = Cow::Owned(Value::from(value.to_string()));
+    }
+    Some(content)
 }
 
 /// What is wrong, each kind once: with the first place, and how many more there
