@@ -117,7 +117,8 @@ async fn until(registry: &Registry, condition: impl Fn(&Registry) -> bool) {
     let mut changes = registry.changes();
     while !condition(registry) {
         // What is dropped is gone a moment after that was told.
-        let change = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
+        let change =
+            tokio::time::timeout(std::time::Duration::from_millis(100), changes.changed()).await;
         change.unwrap_or(Ok(())).expect("the registry is there");
     }
 }
