@@ -59,10 +59,8 @@ impl StagedRun {
             rows: Rows::Grants(grants),
             next: Some("next".to_owned()),
             notices: Vec::new(),
-            requests: 1,
-            cached: 0,
         };
-        self.store.commit_page(self.run, &page)?;
+        self.store.commit_page(self.run, &page, 1, 0)?;
         Ok(())
     }
 }

@@ -239,7 +239,8 @@ CREATE TABLE staged_suspects (
 ) STRICT, WITHOUT ROWID;
 
 -- The vendor's answers of a run under way, so that the same request gets the same
--- answer. Emptied when it ends, however it does.
+-- answer. Emptied when it ends, however it does. In the order in which they come:
+-- answers are long, and keys are digests, so that to sort them would move them about.
 CREATE TABLE answers (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     -- Digest of method, URI and the headers that matter.
@@ -250,4 +251,4 @@ CREATE TABLE answers (
     -- As zlib has it: a tenth of what it would be.
     body BLOB NOT NULL,
     PRIMARY KEY (run, request)
-) STRICT, WITHOUT ROWID;
+) STRICT;

@@ -22,15 +22,19 @@ pub(crate) struct StagedPage {
     /// Where to go on; none at the end.
     pub(crate) next: Option<String>,
     pub(crate) notices: Vec<StoredNotice>,
-    /// Requests that left since the last page, and those that did not.
-    pub(crate) requests: u64,
-    pub(crate) cached: u64,
 }
 
 impl Store {
-    /// Commits a page with its checkpoint, and whatever else it brought. Whether
-    /// that was anything but what the run had already.
-    pub(crate) fn commit_page(&mut self, run: i64, page: &StagedPage) -> Result<bool, StoreError> {
+    /// Commits a page with its checkpoint, and whatever else it brought; with the
+    /// count of requests that left since the last time, and of those that did not.
+    /// Whether there was anything but what the run had already.
+    pub(crate) fn commit_page(
+        &mut self,
+        run: i64,
+        page: &StagedPage,
+        requests: u64,
+        cached: u64,
+    ) -> Result<bool, StoreError> {
         self.in_transaction(|transaction| {
             let Staged { is_news, notice } = page.rows.stage(transaction, run)?;
             transaction.execute(
@@ -49,7 +53,7 @@ impl Store {
                 ],
             )?;
             add_notices(transaction, run, page.notices.iter().chain(&notice))?;
-            count_requests(transaction, run, page.requests, page.cached)?;
+            count_requests(transaction, run, requests, cached)?;
             Ok(is_news)
         })
     }

@@ -11,10 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::shared::SharedStore;
+use super::shared::{Asked, SharedStore};
 use crate::{
     egress::{AnswerCache, KeptAnswer, RequestKey},
-    store::{Store, StoreError, StoredAnswer},
+    store::{StagedPage, Store, StoreError, StoredAnswer},
 };
 
 /// The answers of one run.
@@ -79,14 +79,7 @@ impl RunCache {
     /// can't: nothing that comes after is sure to be of the same world.
     pub(super) async fn settle(&self) -> Result<(), StoreError> {
         let answers = Arc::clone(&self.answers);
-        let settled = self.store.with(move |store| {
-            answers.write_waiting(store)?;
-            match answers.state().failure.take() {
-                Some(error) => Err(error),
-                None => Ok(()),
-            }
-        });
-        settled.await
+        self.store.with(move |store| answers.settle(store)).await
     }
 
     /// Requests that left since this process began, and those that did not.
@@ -97,9 +90,15 @@ impl RunCache {
         )
     }
 
-    /// Of these, what the store does not know. It is up to the caller to tell it.
-    pub(super) fn take_uncounted(&self) -> (u64, u64) {
-        self.answers.take_uncounted()
+    /// Has a page committed, behind all that it was told. What could not be kept,
+    /// the next page would see differently: then it is not committed either.
+    pub(super) fn commit(&self, run: i64, page: StagedPage) -> Asked<Result<bool, StoreError>> {
+        let answers = Arc::clone(&self.answers);
+        self.store.ask(move |store| {
+            answers.settle(store)?;
+            let (requests, cached) = answers.take_uncounted();
+            store.commit_page(run, &page, requests, cached)
+        })
     }
 
     /// A page has come to its end: what it was told is right.
@@ -147,6 +146,16 @@ impl Answers {
             self.uncounted.swap(0, Ordering::Relaxed),
             self.uncounted_cached.swap(0, Ordering::Relaxed),
         )
+    }
+
+    /// Writes what is not written. An error if that, or an earlier one of this kind,
+    /// can't be done.
+    fn settle(&self, store: &mut Store) -> Result<(), StoreError> {
+        self.write_waiting(store)?;
+        match self.state().failure.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// Writes what is not written, if anything is: an earlier work may have done it.

@@ -8,14 +8,19 @@ use std::{
 };
 
 use super::{
-    Event, Observer, Progress, SyncError, SyncOptions, cache::RunCache, integrity::Expected,
-    lookups, progress::Pace, shared::SharedStore,
+    Event, Observer, Progress, SyncError, SyncOptions,
+    cache::RunCache,
+    integrity::Expected,
+    lookups,
+    progress::Pace,
+    shared::{Asked, SharedStore},
 };
 use crate::{
     CallError, Tenant,
     contract::types::{Account, ErrorCode, Grant, Notice, PageRequest},
     store::{
-        ACCOUNTS, ENTITLEMENTS, GRANTS, Lookup, RESOURCES, Rows, StagedPage, StoredNotice, Table,
+        ACCOUNTS, ENTITLEMENTS, GRANTS, Lookup, RESOURCES, Rows, StagedPage, StoreError,
+        StoredNotice, Table,
     },
 };
 
@@ -117,6 +122,20 @@ struct Place {
     next: Option<String>,
 }
 
+/// The page that the store is writing while the next one is asked for.
+#[derive(Default)]
+struct Committing {
+    page: Option<Asked<Result<bool, StoreError>>>,
+    /// Pages in a row that brought nothing which the run had not.
+    without_news: u32,
+}
+
+impl Committing {
+    fn is_done(&self) -> bool {
+        self.page.as_ref().is_some_and(Asked::is_done)
+    }
+}
+
 impl Reading<'_> {
     /// Reads what is left of a function.
     pub(super) async fn read(&self, function: Function) -> Result<Read, SyncError> {
@@ -131,41 +150,36 @@ impl Reading<'_> {
         let mut is_restarted = false;
         // Digests of the tokens that this process was given.
         let mut known = HashSet::new();
-        let mut without_news = 0;
+        let mut committing = Committing::default();
         if function == Function::Lookups && place.pages == 0 {
             self.stage_suspects().await?;
         }
         loop {
+            // A replay has waited for it. Whoever is told of a page may stop there.
+            if committing.is_done() {
+                self.committed(function, &place, &mut committing).await?;
+            }
             if self.options.stop.is_stopped() {
+                self.committed(function, &place, &mut committing).await?;
                 return Ok(Read::Stopped);
             }
-            let outcome = self.page(function, &place).await?;
+            let outcome = self.page(function, &place, &mut committing).await?;
+            self.committed(function, &place, &mut committing).await?;
             let error = match outcome {
                 Ok(page) => {
-                    let stuck = || SyncError::Stuck {
-                        function: function.name(),
-                    };
                     let is_known = |next: &String| {
                         Some(next) == place.next.as_ref() || !known.insert(digest(next))
                     };
                     if page.next.as_ref().is_some_and(is_known) {
-                        return Err(stuck());
+                        return Err(stuck(function));
                     }
                     place.pages += 1;
                     place.rows += page.rows.len() as u64;
                     place.next.clone_from(&page.next);
-                    let run = self.expected.run;
-                    let is_news = self
-                        .store
-                        .with(move |store| store.commit_page(run, &page))
-                        .await?;
+                    committing.page = Some(self.cache.commit(self.expected.run, page));
                     self.cache.believe();
-                    without_news = if is_news { 0 } else { without_news + 1 };
-                    if without_news >= PAGES_WITHOUT_NEWS {
-                        return Err(stuck());
-                    }
-                    (self.observer)(Event::Page(&self.progress(function, &place)));
                     if place.next.is_none() {
+                        self.committed(function, &place, &mut committing).await?;
                         return Ok(Read::Through);
                     }
                     failures = 0;
@@ -173,6 +187,8 @@ impl Reading<'_> {
                 }
                 Err(error) => error,
             };
+            // What could not be kept, the next page would see differently.
+            self.cache.settle().await?;
             let code = error.to_contract().code;
             let wrong_place = match code {
                 ErrorCode::InvalidPageToken => Some(WrongPlace::UnknownToken),
@@ -226,11 +242,13 @@ impl Reading<'_> {
         )
     }
 
-    /// One page, with a word now and then while it takes its time.
+    /// One page, with a word now and then while it takes its time. The one before
+    /// is committed meanwhile.
     async fn page(
         &self,
         function: Function,
         place: &Place,
+        committing: &mut Committing,
     ) -> Result<Result<StagedPage, CallError>, SyncError> {
         let asking = self.ask(function, place.next.as_deref());
         tokio::pin!(asking);
@@ -238,25 +256,44 @@ impl Reading<'_> {
         let outcome = loop {
             tokio::select! {
                 outcome = &mut asking => break outcome?,
+                committed = self.committed(function, place, committing),
+                    if committing.page.is_some() => committed?,
                 _ = ticks.tick() => {
                     (self.observer)(Event::Reading(&self.progress(function, place)));
                 }
             }
         };
-        // What could not be kept, the next page would see differently.
-        self.cache.settle().await?;
-        Ok(outcome.map(|(rows, next, notices)| {
-            let (requests, cached) = self.cache.take_uncounted();
-            StagedPage {
-                function: function.name(),
-                component_sha256: self.tenant.connector().sha256().to_owned(),
-                rows,
-                next,
-                notices: notices.into_iter().map(StoredNotice::from).collect(),
-                requests,
-                cached,
-            }
+        Ok(outcome.map(|(rows, next, notices)| StagedPage {
+            function: function.name(),
+            component_sha256: self.tenant.connector().sha256().to_owned(),
+            rows,
+            next,
+            notices: notices.into_iter().map(StoredNotice::from).collect(),
         }))
+    }
+
+    /// Waits for the page that is being committed, if one is.
+    async fn committed(
+        &self,
+        function: Function,
+        place: &Place,
+        committing: &mut Committing,
+    ) -> Result<(), SyncError> {
+        let Some(page) = &mut committing.page else {
+            return Ok(());
+        };
+        let is_news = page.done().await;
+        committing.page = None;
+        committing.without_news = if is_news? {
+            0
+        } else {
+            committing.without_news + 1
+        };
+        if committing.without_news >= PAGES_WITHOUT_NEWS {
+            return Err(stuck(function));
+        }
+        (self.observer)(Event::Page(&self.progress(function, place)));
+        Ok(())
     }
 
     async fn ask(
@@ -460,6 +497,12 @@ pub(super) async fn pause(
     tokio::select! {
         () = tokio::time::sleep(wait) => Read::Through,
         () = options.stop.stopped() => Read::Stopped,
+    }
+}
+
+fn stuck(function: Function) -> SyncError {
+    SyncError::Stuck {
+        function: function.name(),
     }
 }
 

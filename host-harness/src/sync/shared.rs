@@ -5,7 +5,6 @@
 //! answers that it was made from.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, mpsc::channel},
     thread,
@@ -40,6 +39,14 @@ pub(super) struct SharedStore {
 /// A place for what is to be written later; none in a replay, which waits.
 #[derive(Debug)]
 pub(super) struct Place(Option<OwnedSemaphorePermit>);
+
+/// What the store was asked to do, and does whether or not anybody waits for it.
+#[derive(Debug)]
+pub(super) enum Asked<T> {
+    /// In a replay, which has waited.
+    Done(Option<thread::Result<T>>),
+    UnderWay(oneshot::Receiver<thread::Result<T>>),
+}
 
 /// The thread of a store.
 #[derive(Debug)]
@@ -78,7 +85,15 @@ impl SharedStore {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.waited_for(move |desk| work(&mut desk.store)).await
+        self.ask(work).done().await
+    }
+
+    /// Has something done with the store, behind all that was asked of it before.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Asked<Result<T, StoreError>> {
+        self.ask_desk(move |desk| work(&mut desk.store))
     }
 
     /// Waits until something may be put off.
@@ -90,51 +105,71 @@ impl SharedStore {
         Place(Some(place.expect("nobody closes it")))
     }
 
-    /// Has something done with the store, behind all that was asked of it before.
+    /// Has something done with the store that nobody waits for.
     pub(super) async fn later(&self, place: Place, work: impl FnOnce(&mut Store) + Send + 'static) {
         match place.0 {
             Some(place) => self.send(move |desk| {
                 work(&mut desk.store);
                 drop(place);
             }),
-            None => self.waited_for(move |desk| work(&mut desk.store)).await,
+            None => {
+                self.ask_desk(move |desk| work(&mut desk.store))
+                    .done()
+                    .await
+            }
         }
     }
 
     /// Nobody else is to sync the tenant until the store is closed.
     pub(super) async fn lock(&self, tenant: &StoredTenant) -> Result<(), StoreError> {
         let tenant = tenant.clone();
-        self.waited_for(move |desk| {
+        self.ask_desk(move |desk| {
             desk.lock = Some(desk.store.lock(&tenant)?);
             Ok(())
         })
+        .done()
         .await
     }
 
-    async fn waited_for<T: Send + 'static>(
+    fn ask_desk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk) -> T + Send + 'static,
-    ) -> T {
+    ) -> Asked<T> {
         let work = |desk: &mut Desk| catch_unwind(AssertUnwindSafe(|| work(desk)));
         // Where nobody waits any more, nobody needs the answer.
-        let answer: Option<Result<T, Box<dyn Any + Send>>> = if is_replay() {
+        if is_replay() {
             let (answer, answered) = channel();
             self.send(move |desk| drop(answer.send(work(desk))));
-            answered.recv().ok()
+            Asked::Done(answered.recv().ok())
         } else {
             let (answer, answered) = oneshot::channel();
             self.send(move |desk| drop(answer.send(work(desk))));
-            answered.await.ok()
-        };
-        match answer.expect("the thread does all that it is asked for") {
-            Ok(answer) => answer,
-            Err(panic) => resume_unwind(panic),
+            Asked::UnderWay(answered)
         }
     }
 
     fn send(&self, work: impl FnOnce(&mut Desk) + Send + 'static) {
         // It ends when nobody can send any more.
         drop(self.work.send(Box::new(work)));
+    }
+}
+
+impl<T> Asked<T> {
+    /// Waits until it is done. Nothing is lost by who begins to wait and then
+    /// begins anew.
+    pub(super) async fn done(&mut self) -> T {
+        let answer = match self {
+            Self::Done(answer) => answer.take(),
+            Self::UnderWay(answered) => answered.await.ok(),
+        };
+        match answer.expect("the thread does all that it is asked for, once") {
+            Ok(answer) => answer,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
     }
 }
 

@@ -342,11 +342,9 @@ impl Walk {
             // A place that nobody goes on from.
             next: more.then(|| "more".to_owned()),
             notices: Vec::new(),
-            requests: 0,
-            cached: 0,
         };
         let (store, run) = (&mut self.store, self.run);
-        tokio::task::block_in_place(|| store.commit_page(run, &page))?;
+        tokio::task::block_in_place(|| store.commit_page(run, &page, 0, 0))?;
         self.phases.was(function);
         Ok(())
     }
