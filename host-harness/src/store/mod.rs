@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Memory for pages of the database, in KiB. What does not fit is on the disk.
 const CACHE_KIB: i64 = 16 * 1024;
 
+/// The same for who reads everything once.
+const SMALL_CACHE_KIB: i64 = 256;
+
 /// Pages of the log from which on it is copied into the database: 16 MiB.
 const LOG_PAGES: i64 = 4_000;
 
@@ -95,6 +98,12 @@ impl Store {
     /// Waits that long for somebody else's write, where a minute is too long.
     pub fn patience(self, patience: Duration) -> Result<Self, StoreError> {
         self.read(|connection| connection.busy_timeout(patience))?;
+        Ok(self)
+    }
+
+    /// Keeps next to nothing of the file in memory: for who reads everything once.
+    pub(crate) fn with_small_cache(self) -> Result<Self, StoreError> {
+        self.read(|connection| connection.pragma_update(None, "cache_size", -SMALL_CACHE_KIB))?;
         Ok(self)
     }
 

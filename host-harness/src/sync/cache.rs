@@ -21,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct RunCache {
     store: SharedStore,
+    /// The same file: who looks up an answer does not wait for what is written.
+    reader: SharedStore,
     answers: Arc<Answers>,
     requests: AtomicU64,
     cached: AtomicU64,
@@ -39,8 +41,8 @@ struct Answers {
 struct State {
     /// None until it is known which one it is.
     run: Option<i64>,
-    /// What the store does not have yet. All of it is written at once.
-    unwritten: Vec<(RequestKey, KeptAnswer)>,
+    /// What the store does not have yet, or is writing. All of it is written at once.
+    unwritten: Vec<(RequestKey, Arc<KeptAnswer>)>,
     /// The starts of the keys of all answers that there may be: most requests are
     /// new, and need not wait to hear it from the store.
     known: HashSet<u64>,
@@ -50,9 +52,10 @@ struct State {
 }
 
 impl RunCache {
-    pub(super) fn new(store: SharedStore) -> Self {
+    pub(super) fn new(store: SharedStore, reader: SharedStore) -> Self {
         Self {
             store,
+            reader,
             answers: Arc::default(),
             requests: AtomicU64::new(0),
             cached: AtomicU64::new(0),
@@ -169,40 +172,45 @@ impl Answers {
     /// Writes what is not written, in one transaction, with the count of requests.
     fn write(&self, store: &mut Store) -> Result<(), StoreError> {
         let (run, unwritten) = {
-            let mut state = self.state();
+            let state = self.state();
             let Some(run) = state.run else {
                 return Ok(());
             };
-            (run, std::mem::take(&mut state.unwritten))
+            (run, state.unwritten.clone())
         };
         let answers = unwritten.iter();
         let answers: Vec<StoredAnswer> = answers
             .map(|(request, answer)| StoredAnswer::new(request, answer))
             .collect();
         let (requests, cached) = self.take_uncounted();
-        store.keep_answers(run, &answers, requests, cached)
+        let written = store.keep_answers(run, &answers, requests, cached);
+        // Nobody else takes any away, and what came meanwhile is behind them. They
+        // are to be found somewhere at all times.
+        self.state().unwritten.drain(..unwritten.len());
+        written
     }
 }
 
 #[async_trait]
 impl AnswerCache for RunCache {
     async fn find(&self, request: &RequestKey) -> Option<KeptAnswer> {
-        let (run, request) = {
+        let (run, unwritten) = {
             let state = self.answers.state();
-            (
-                state.run?,
-                *state.known.contains(&start(request)).then_some(request)?,
-            )
+            if !state.known.contains(&start(request)) {
+                return None;
+            }
+            let mut unwritten = state.unwritten.iter();
+            let unwritten = unwritten.find(|(kept, _)| kept == request);
+            (state.run?, unwritten.map(|(_, answer)| Arc::clone(answer)))
         };
-        let answers = Arc::clone(&self.answers);
-        let found = self.store.with(move |store| {
-            answers.write_waiting(store)?;
-            store.answer(run, &request)
-        });
-        let found = found.await.unwrap_or_else(|error| {
+        let request = *request;
+        let written = self.reader.with(move |store| store.answer(run, &request));
+        let written = written.await.unwrap_or_else(|error| {
             self.answers.state().failure.get_or_insert(error);
             None
         });
+        // What others have seen already goes first.
+        let found = written.or_else(|| unwritten.map(|answer| KeptAnswer::clone(&answer)));
         if found.is_some() {
             self.answers.state().touched.push(request);
             self.cached.fetch_add(1, Ordering::Relaxed);
@@ -218,7 +226,7 @@ impl AnswerCache for RunCache {
         {
             let mut state = self.answers.state();
             state.known.insert(start(request));
-            state.unwritten.push((*request, answer));
+            state.unwritten.push((*request, Arc::new(answer)));
             if state.run.is_none() {
                 return;
             }

@@ -133,20 +133,25 @@ pub async fn run(
     options: &SyncOptions,
     observer: &Observer<'_>,
 ) -> Result<Outcome, SyncError> {
+    let reader = Store::open_to_read(store.path())?.with_small_cache()?;
+    let (reader, readers_thread) = SharedStore::new(reader)?;
     let (store, thread) = SharedStore::new(store)?;
-    let outcome = run_into(store, tenant, options, observer).await;
+    let outcome = run_into(store, reader, tenant, options, observer).await;
+    readers_thread.closed().await;
+    // Goes last: it then copies its log into the file.
     thread.closed().await;
     outcome
 }
 
 async fn run_into(
     store: SharedStore,
+    reader: SharedStore,
     tenant: &Tenant,
     options: &SyncOptions,
     observer: &Observer<'_>,
 ) -> Result<Outcome, SyncError> {
     let began = Instant::now();
-    let cache = Arc::new(RunCache::new(store.clone()));
+    let cache = Arc::new(RunCache::new(store.clone(), reader));
     let tenant = tenant.remembering(Arc::clone(&cache) as Arc<_>);
     // Whose is the credential? Asked each time, also by who goes on.
     let Some(identity) = whose_credential(&tenant, options, observer).await? else {
