@@ -11,7 +11,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 
 /// Values in one answer. A page of 100 rows has some 30,000 at most. One that is the
@@ -42,11 +42,15 @@ pub enum Json<'d> {
 impl<'d> Json<'d> {
     /// Reads a document.
     pub fn parse(document: &'d [u8]) -> serde_json::Result<Self> {
-        let left = Cell::new(MAX_VALUES);
+        let building = RefCell::new(Building {
+            left: MAX_VALUES,
+            fields: Vec::new(),
+            values: Vec::new(),
+        });
         // All at once: text by text takes twice as long.
         let document = std::str::from_utf8(document).map_err(Error::custom)?;
         let mut deserializer = serde_json::Deserializer::from_str(document);
-        let json = Tree(&left).deserialize(&mut deserializer)?;
+        let json = Tree(&building).deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(json)
     }
@@ -300,22 +304,34 @@ fn write_text(text: &str, into: &mut String) {
     into.push('"');
 }
 
-/// Builds a tree of no more values than are left.
-#[derive(Clone, Copy)]
-struct Tree<'l>(&'l Cell<u32>);
+/// What a tree is built from.
+struct Building<'d> {
+    /// So many more values it may have.
+    left: u32,
+    /// Fields and values of all objects and lists that are not complete, the innermost
+    /// last: they are moved once, to where there is room for no more than them.
+    fields: Vec<Field<'d>>,
+    values: Vec<Json<'d>>,
+}
 
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
+/// Builds a tree.
+#[derive(Clone, Copy)]
+struct Tree<'b, 'd>(&'b RefCell<Building<'d>>);
+
+impl<'de> DeserializeSeed<'de> for Tree<'_, 'de> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        let left = self.0.get().checked_sub(1);
-        self.0
-            .set(left.ok_or_else(|| D::Error::custom("it holds too many values"))?);
+        {
+            let left = &mut self.0.borrow_mut().left;
+            let fewer = left.checked_sub(1);
+            *left = fewer.ok_or_else(|| D::Error::custom("it holds too many values"))?;
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Tree<'_> {
+impl<'de> Visitor<'de> for Tree<'_, 'de> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -351,24 +367,27 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
-        let mut list = Vec::new();
+        let first = self.0.borrow().values.len();
         while let Some(value) = seq.next_element_seed(self)? {
-            list.push(value);
+            self.0.borrow_mut().values.push(value);
         }
-        Ok(Json::List(list))
+        let values = self.0.borrow_mut().values.drain(first..).collect();
+        Ok(Json::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let first = self.0.borrow().fields.len();
         while let Some(name) = map.next_key_seed(Name)? {
             // Calendar feeds: whoever has the address can read the calendar.
             // They do not even get into the tree.
             if name.ends_with("_cal_url") || name == "calendar_urls" {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                fields.push((name, map.next_value_seed(self)?));
+                let value = map.next_value_seed(self)?;
+                self.0.borrow_mut().fields.push((name, value));
             }
         }
+        let fields = self.0.borrow_mut().fields.drain(first..).collect();
         Ok(Json::Object(fields))
     }
 }
