@@ -57,6 +57,15 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
         .block_on(test)
 }
 
+/// The same on one thread, as a replay has it.
+pub fn run_on_one_thread<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a thread")
+        .block_on(test)
+}
+
 /// A simulated tenant that has been opened.
 pub struct Bench {
     pub simulator: Simulator,

@@ -45,7 +45,7 @@ pub(super) const OUT_OF_BOUNDS: &str = "
       AND EXISTS (SELECT 1 FROM staged_grants WHERE run = :run AND entitlement_type = :type)";
 
 /// Grants of accounts that were not listed.
-pub(super) const STRAYS: &str = "
+const STRAYS: &str = "
     FROM staged_grants AS grants
     WHERE grants.run = :run AND NOT EXISTS (
         SELECT 1 FROM staged_accounts AS accounts

@@ -136,9 +136,10 @@ pub async fn run(
     let reader = Store::open_to_read(store.path())?.with_small_cache()?;
     let (reader, readers_thread) = SharedStore::new(reader)?;
     let (store, thread) = SharedStore::new(store)?;
-    let outcome = run_into(store, reader, tenant, options, observer).await;
+    let outcome = run_into(store.clone(), reader, tenant, options, observer).await;
     readers_thread.closed().await;
-    // Goes last: it then copies its log into the file.
+    // Who goes last copies the log into the file, which a reader can't.
+    drop(store);
     thread.closed().await;
     outcome
 }

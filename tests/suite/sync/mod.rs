@@ -92,7 +92,7 @@ impl Desk {
         complete(self.try_sync().await)
     }
 
-    /// Stops a sync behind that page.
+    /// Stops a sync behind the page after that one: it is asked for by then.
     pub async fn stop_behind(&self, pages: u64) -> Run {
         let seen = AtomicU64::new(0);
         let mut options = self.options.clone();
