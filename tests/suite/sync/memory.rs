@@ -15,7 +15,7 @@ const MOST: u64 = 150 * 1024;
 
 /// `cargo test --test suite a_hundred_thousand -- --ignored --nocapture`
 #[test]
-#[ignore = "takes ten minutes, and shows its numbers"]
+#[ignore = "takes minutes, and shows its numbers"]
 fn a_hundred_thousand_accounts_fit_into_150_megabytes() {
     sync(100_000);
 }
