@@ -115,7 +115,7 @@ impl SharedStore {
             None => {
                 self.ask_desk(move |desk| work(&mut desk.store))
                     .done()
-                    .await
+                    .await;
             }
         }
     }
